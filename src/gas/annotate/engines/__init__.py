@@ -1,0 +1,107 @@
+"""The engine port: how GAS asks "what does every variant do to every gene?"
+
+An engine never writes a record. It is handed records in the output's order and answers, record by
+record, with the INFO entry to add; ``gas.annotate.run`` grafts it onto the original bytes. So no
+engine can change, drop or reorder what a researcher uploaded.
+
+A new engine is one new file in this folder, one line in ``ENGINES``, and passes the engine
+contract suite (tests/contract/test_engines.py).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from gas.annotate.pack import Pack
+from gas.errors import EngineError
+
+#: One record: the line, without its end, split at its first eight tabs (at most nine items; the
+#: ninth, where present, is FORMAT and every sample column, never parsed).
+Record = list[bytes]
+
+
+@dataclass(frozen=True)
+class InfoField:
+    """The INFO key that an engine adds, and the layout of its value."""
+
+    key: str
+    description: str
+    #: Names of the ``|``-separated columns of one comma-separated entry of the value.
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a run lends its engine."""
+
+    #: A private folder, removed after the run.
+    scratch: Path
+    workers: int = 1
+    #: Raises ``gas.errors.Cancelled`` once the run is to stop; cheap, call it often.
+    check_cancelled: Callable[[], None] = field(default=lambda: None)
+
+
+class Source(Protocol):
+    """An input VCF that an engine may read through before it is asked (see ``gas.annotate.vcf``)."""
+
+    def records(self) -> Iterator[tuple[int, Record]]:
+        """Every record in the output's order with its 1-based line number. Each call starts anew."""
+        ...
+
+
+class Session(Protocol):
+    """An engine at work on one input."""
+
+    def annotate(self, records: Sequence[Record]) -> Sequence[bytes]:
+        """The INFO entry (``KEY=value``, several joined by ``;``) of each record; ``b""``: none.
+
+        Called with consecutive slices of the source's records. Where the engine is ``parallel``
+        slices may come in any order and from several processes at once.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """One way to annotate. Stateless: a session holds the state."""
+
+    name: str
+    #: True where ``Session.annotate`` depends on its arguments alone, so that slices of a file may
+    #: be worked on by several processes.
+    parallel: bool
+
+    def version(self) -> str:
+        """Name and version of the software, as it goes into the header."""
+        ...
+
+    def info(self) -> InfoField:
+        """The key that this engine adds."""
+        ...
+
+    def open(self, source: Source, pack: Pack, context: Context) -> AbstractContextManager[Session]:
+        """Get ready. Raises EngineError, PackError or Cancelled."""
+        ...
+
+
+#: name -> "module:class". One line per engine; imported only when asked for.
+ENGINES: dict[str, str] = {
+    "csq": "gas.annotate.engines.csq:CsqEngine",
+}
+
+
+def load(name: str) -> Engine:
+    """The engine called ``name``, or the class at a dotted path ``module:Class``.
+
+    Raises EngineError where there is none.
+    """
+    spec = ENGINES.get(name, name)
+    module, _, attribute = spec.partition(":")
+    if not attribute:
+        known = ", ".join(sorted(ENGINES))
+        raise EngineError(f'There is no engine "{name}".', hint=f"Engines here: {known}.")
+    engine: Engine = getattr(importlib.import_module(module), attribute)()
+    return engine
