@@ -47,10 +47,10 @@ class Context:
 
 
 class Source(Protocol):
-    """An input VCF that an engine may read through before it is asked (see ``gas.annotate.vcf``)."""
+    """An input VCF that an engine may read through before it is asked (``gas.annotate.vcf``)."""
 
     def records(self) -> Iterator[tuple[int, Record]]:
-        """Every record in the output's order with its 1-based line number. Each call starts anew."""
+        """Every record in the output's order and its 1-based line number. Each call starts anew."""
         ...
 
 
