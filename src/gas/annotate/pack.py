@@ -14,11 +14,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 from gas.errors import PackError
 
 MANIFEST = "manifest.json"
+MITOCHONDRIAL_NAMES = frozenset({"M", "MT", "chrM", "chrMT"})
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,20 @@ class Pack:
     @property
     def gff(self) -> Path:
         return self.path / "genes.gff3.gz"
+
+    def genetic_code(self, contig: str) -> int:
+        """NCBI's number of the genetic code of a contig: as the manifest says, else vertebrate
+        mitochondrial (2) for a contig named like the mitochondrion, else the standard one (1)."""
+        return self._codes.get(contig, 1)
+
+    @cached_property
+    def _codes(self) -> dict[str, int]:
+        codes = {name: 2 for name in self.contigs if name in MITOCHONDRIAL_NAMES}
+        contigs = cast(list[dict[str, object]], self.manifest["contigs"])
+        codes |= {
+            str(c["name"]): int(str(c["genetic_code"])) for c in contigs if "genetic_code" in c
+        }
+        return codes
 
     @classmethod
     def open(cls, path: Path) -> Pack:

@@ -1,0 +1,130 @@
+"""``python -m gas.annotate.child``: one annotation in a process of its own, for the service.
+
+One JSON object comes in on standard input, up to its end:
+
+    {"input": PATH, "output": PATH, "pack": PATH, "engine": NAME, "workers": 1,
+     "limits": {"uncompressed_bytes": N, ...}}
+
+``engine``, ``workers`` and ``limits`` (fields of ``gas.annotate.stream.Limits``) may be left out.
+Lines of JSON come out on standard output, each with one key:
+
+    {"progress": {"records": N, "bytes_read": N, "bytes_total": N}}   a few times a second
+    {"result": {"output": PATH, "index": PATH, "summary": {...}}}     once, the last line
+    {"error": {"code", "message", "hint", "line", "column", "permanent"}}   instead of it
+
+``summary`` is ``gas.annotate.run.Report.to_json``. ``message`` is without the place, which
+``line`` and ``column`` (1-based, or null) give; ``permanent`` says whether another try is of no
+use. The exit code is 0 after a result, 1 after an error; no last line and any other code is a
+crash. What engines print goes to standard error.
+
+SIGTERM cancels: the error has the code ``cancelled`` and nothing is left on disk. The process gets
+SIGTERM as well when its parent is gone, and ends for good within ten seconds of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import TextIO
+
+from gas.annotate.pack import Pack
+from gas.annotate.run import annotate
+from gas.annotate.stream import Limits
+from gas.errors import Cancelled, GasError, TransientError
+from gas.procs import die_with_parent
+
+_CLEAN_UP_S = 10
+
+
+class _Cancellation:
+    """Turns SIGTERM into ``Cancelled`` at the next check."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
+
+    def _ask(self, number: int, frame: object) -> None:
+        self._asked = True
+        signal.alarm(_CLEAN_UP_S)  # the default action of SIGALRM ends the process
+
+    def check(self) -> None:
+        if self._asked:
+            raise Cancelled
+
+
+class _Answers:
+    """Lines of JSON; a reader that is gone cancels the run."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def send(self, kind: str, value: object) -> None:
+        try:
+            self._out.write(json.dumps({kind: value}) + "\n")
+            self._out.flush()
+        except BrokenPipeError:
+            raise Cancelled from None
+
+    def progress(self, records: int, bytes_read: int, bytes_total: int) -> None:
+        self.send(
+            "progress",
+            {"records": records, "bytes_read": bytes_read, "bytes_total": bytes_total},
+        )
+
+
+def main() -> int:
+    """Serve one request; see the module's text."""
+    cancellation = _Cancellation()
+    die_with_parent(signal.SIGTERM)
+    answers = _Answers(os.fdopen(os.dup(1), "w", encoding="utf-8"))
+    os.dup2(2, 1)
+    try:
+        request = json.load(sys.stdin)
+        report = annotate(
+            Path(request["input"]),
+            Path(request["output"]),
+            Pack.open(Path(request["pack"])),
+            request.get("engine", "csq"),
+            workers=int(request.get("workers", 1)),
+            progress=answers.progress,
+            check_cancelled=cancellation.check,
+            limits=Limits(**request.get("limits", {})),
+        )
+        answers.send(
+            "result",
+            {
+                "output": str(report.output),
+                "index": str(report.index),
+                "summary": report.to_json(),
+            },
+        )
+    except GasError as error:
+        return _fail(answers, error)
+    except Exception:  # noqa: BLE001 - the last resort: the log gets the traceback, the person a sentence
+        traceback.print_exc()
+        return _fail(answers, TransientError("The annotation stopped on a fault of its own."))
+    return 0
+
+
+def _fail(answers: _Answers, error: GasError) -> int:
+    answers.send(
+        "error",
+        {
+            "code": error.code,
+            "message": error.message,
+            "hint": error.hint,
+            "line": error.line,
+            "column": error.column,
+            "permanent": error.permanent,
+        },
+    )
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

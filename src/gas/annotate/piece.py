@@ -1,0 +1,75 @@
+"""One slice of the input, from text to compressed output: the work that processes share.
+
+``Annotator.work`` depends on its slice alone where the engine is ``parallel``; so whoever does it,
+the bytes are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gas.annotate import bgzf
+from gas.annotate.engines import Engine, Session
+from gas.annotate.header import Keys
+from gas.annotate.summary import Summary, Tally
+from gas.annotate.vcf import Batch, Slice, Span, spans, split
+from gas.errors import EngineError
+
+
+@dataclass(frozen=True)
+class Piece:
+    """``blocks``: the slice annotated, as BGZF blocks. ``taken``: keys of ours that it has."""
+
+    blocks: bytes
+    spans: list[Span]
+    summary: Summary
+    taken: frozenset[str]
+
+
+class Annotator:
+    """An engine's session, and what is done to every slice before and after."""
+
+    def __init__(
+        self, engine: Engine, session: Session, keys: Keys, lengths: Mapping[str, int]
+    ) -> None:
+        self._session = session
+        self._keys = keys
+        self._tally = Tally(engine.info(), lengths)
+
+    def work(self, piece: Slice) -> Piece:
+        """Raises InputError for a fault in the slice, EngineError where the engine fails."""
+        batch = split(piece)
+        found = spans(batch)
+        entries = self._session.annotate(batch.records)
+        if len(entries) != len(batch.records):
+            raise EngineError(
+                f"The engine answered {len(entries)} of {len(batch.records)} records."
+            )
+        summary = self._tally.count(batch.first_line, batch.records, entries)
+        taken = self._taken(batch)
+        graft(batch, entries, self._keys)
+        return Piece(bgzf.compress(join(batch)), found, summary, taken)
+
+    def _taken(self, batch: Batch) -> frozenset[str]:
+        infos = b";" + b";".join([record[7] for record in batch.records])
+        keys = (self._keys.engine_as, self._keys.warn_as)
+        return frozenset(key for key in keys if b";" + key.encode() in infos)
+
+
+def graft(batch: Batch, entries: Sequence[bytes], keys: Keys) -> None:
+    """Add each record's entry to its INFO; ``.``, which stands for none, is replaced."""
+    for record, entry in zip(batch.records, entries, strict=True):
+        if entry:
+            added = keys.rename(entry)
+            info = record[7]
+            record[7] = added if info == b"." else info + b";" + added
+
+
+def join(batch: Batch) -> bytes:
+    """The batch as text."""
+    lines = [b"\t".join(record) for record in batch.records]
+    if batch.ends is None:
+        lines.append(b"")
+        return b"\n".join(lines)
+    return b"".join([part for pair in zip(lines, batch.ends, strict=True) for part in pair])

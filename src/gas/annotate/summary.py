@@ -1,0 +1,328 @@
+"""What a run found, in numbers. Built slice by slice, in any process, then merged.
+
+Most records of a file look alike: so each record costs one regular expression that lifts the
+consequences and genes out of its annotation, and one dictionary lookup; what these mean is worked
+out once per distinct combination.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from gas.annotate import terms
+from gas.annotate.alleles import is_transition, variant_class
+from gas.annotate.contigs import ContigNames
+from gas.annotate.engines import InfoField, Record
+from gas.annotate.fit import REF_MISMATCH, why_not
+
+_EXAMPLES = 3
+_TOP_GENES = 10
+
+#: Name of a column in either engine's layout, by what it says.
+_CONSEQUENCE = ("Consequence",)
+_GENE = ("SYMBOL", "gene")
+_TRANSCRIPT = ("Feature", "transcript")
+#: The first that a row fills is shown.
+_CHANGE = ("HGVSp", "amino_acid_change", "HGVSc", "dna_change")
+
+Heads = tuple[bytes, ...]
+
+
+class Meaning(NamedTuple):
+    """What the annotation of one record says. ``genes``: worst impact of each named gene."""
+
+    consequences: tuple[str, ...]
+    most_severe: str
+    impact: str
+    genes: Mapping[str, str]
+
+
+class Layout:
+    """Where in an engine's ``|``-separated columns the summary finds what; any may be missing."""
+
+    def __init__(self, info: InfoField) -> None:
+        self.prefix = info.key.encode() + b"="
+        columns = info.columns
+        self.consequence = _index(columns, _CONSEQUENCE)
+        self.gene = _index(columns, _GENE)
+        self.transcript = _index(columns, _TRANSCRIPT)
+        self.changes = [columns.index(name) for name in _CHANGE if name in columns]
+        # A row's head: its columns from the consequence to the gene, whichever comes first.
+        known = [i for i in (self.consequence, self.gene) if i is not None]
+        first, last = min(known, default=0), max(known, default=0)
+        self._first = first
+        skip = rb"(?:[^|,]*\|){%d}" % first
+        keep = rb"(?:[^|,]*\|){%d}[^|,;]*" % (last - first)
+        self._heads = re.compile(rb"," + skip + rb"(" + keep + rb")").findall
+        self._known: dict[Heads, Meaning] = {}
+
+    def value(self, entry: bytes) -> bytes | None:
+        """The engine's value within what it adds to INFO; None: it says nothing of the record."""
+        if entry.startswith(self.prefix):
+            return entry[len(self.prefix) :]
+        for part in entry.split(b";")[1:]:
+            if part.startswith(self.prefix):
+                return part[len(self.prefix) :]
+        return None
+
+    def heads(self, value: bytes) -> Heads:
+        return tuple(self._heads(b"," + value))
+
+    def meaning(self, heads: Heads) -> Meaning:
+        known = self._known.get(heads)
+        if known is None:
+            known = self._known[heads] = self._read(heads)
+        return known
+
+    def _read(self, heads: Heads) -> Meaning:
+        all_terms: list[str] = []
+        genes: dict[str, str] = {}
+        for head in heads:
+            columns = [""] * self._first + head.decode("utf-8", "replace").split("|")
+            found = split_terms(at(columns, self.consequence))
+            all_terms += found
+            gene = at(columns, self.gene)
+            if gene and found:
+                worst = min(map(terms.impact, found), key=terms.IMPACTS.index)
+                genes[gene] = min(genes.get(gene, worst), worst, key=terms.IMPACTS.index)
+        most_severe = min(all_terms, key=terms.rank, default="")
+        impacts = map(terms.impact, all_terms)
+        worst = min(impacts, key=terms.IMPACTS.index, default="")
+        return Meaning(tuple(all_terms), most_severe, worst, genes)
+
+    def row(self, value: bytes, term: str) -> list[str]:
+        """The columns of the first row that has ``term``."""
+        for text in value.decode("utf-8", "replace").split(";")[0].split(","):
+            row = text.split("|")
+            if term in split_terms(at(row, self.consequence)):
+                return row
+        return []
+
+
+def at(columns: Sequence[str], index: int | None) -> str:
+    """The column at ``index``; empty where there is none."""
+    return columns[index] if index is not None and index < len(columns) else ""
+
+
+def split_terms(text: str) -> list[str]:
+    """Terms of a Consequence column in the Sequence Ontology's spelling. A leading ``*`` (bcftools:
+    downstream of a stop on the same haplotype) is no part of a term."""
+    return [terms.canonical(term) for term in text.lstrip("*").split("&") if term]
+
+
+class Example(NamedTuple):
+    """One finding; ordered by severity, then by place in the file."""
+
+    rank: int
+    line: int
+    variant: str
+    gene: str
+    consequence: str
+    impact: str
+    transcript: str
+    change: str
+
+
+@dataclass
+class Summary:
+    """Counts over records, alleles and annotation rows; ``to_json`` says what each one counts."""
+
+    records: int = 0
+    alleles: int = 0
+    annotated: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    consequences: Counter[str] = field(default_factory=Counter)
+    most_severe: Counter[str] = field(default_factory=Counter)
+    impacts: Counter[str] = field(default_factory=Counter)
+    classes: Counter[str] = field(default_factory=Counter)
+    chromosomes: Counter[str] = field(default_factory=Counter)
+    transitions: int = 0
+    transversions: int = 0
+    high: Counter[str] = field(default_factory=Counter)
+    moderate: Counter[str] = field(default_factory=Counter)
+    examples: list[Example] = field(default_factory=list)
+
+    def merge(self, other: Summary) -> None:
+        """Add what another part of the same file gave; parts may come in any order."""
+        for name in ("records", "alleles", "annotated", "transitions", "transversions"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in _COUNTERS:
+            getattr(self, name).update(getattr(other, name))
+        self.examples = _best(self.examples + other.examples)
+
+    @property
+    def titv(self) -> float | None:
+        """Transitions per transversion; None where there is no transversion."""
+        return round(self.transitions / self.transversions, 3) if self.transversions else None
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values in a stable order.
+
+        ``consequences.all`` counts annotation rows (allele x transcript), everything else under
+        ``consequences`` and ``impact`` counts records once, by their most severe term. ``skipped``
+        counts records that no engine could annotate, by reason (``gas.annotate.fit.REASONS``);
+        ``unaffected`` those that the engine had nothing to say of. ``genes`` counts records that
+        touch the gene with HIGH or MODERATE impact.
+        """
+        rank = terms.rank
+        return {
+            "records": self.records,
+            "alleles": self.alleles,
+            "annotated": self.annotated,
+            "unaffected": self.records - self.annotated - self.skipped.total(),
+            "skipped": dict(sorted(self.skipped.items())),
+            "consequences": {
+                "most_severe": _by(self.most_severe, rank),
+                "all": _by(self.consequences, rank),
+            },
+            "impact": {name: self.impacts[name] for name in terms.IMPACTS},
+            "classes": dict(sorted(self.classes.items())),
+            "chromosomes": dict(self.chromosomes),
+            "titv": {
+                "transitions": self.transitions,
+                "transversions": self.transversions,
+                "ratio": self.titv,
+            },
+            "genes": [
+                {"gene": gene, "high": self.high[gene], "moderate": self.moderate[gene]}
+                for gene in self._top_genes()
+            ],
+            "examples": [
+                {key: value for key, value in example._asdict().items() if key != "rank"}
+                for example in self.examples
+            ],
+        }
+
+    def _top_genes(self) -> list[str]:
+        genes = {*self.high, *self.moderate}
+        return sorted(genes, key=lambda g: (-self.high[g], -self.moderate[g], g))[:_TOP_GENES]
+
+
+_COUNTERS = (
+    "skipped",
+    "consequences",
+    "most_severe",
+    "impacts",
+    "classes",
+    "chromosomes",
+    "high",
+    "moderate",
+)
+
+
+class Tally:
+    """Counts slices of one engine's output."""
+
+    def __init__(self, info: InfoField, lengths: Mapping[str, int]) -> None:
+        """``lengths``: the reference's contigs in bases."""
+        self._layout = Layout(info)
+        self._names = ContigNames(lengths)
+        self._lengths = lengths
+
+    def count(
+        self, first_line: int, records: Sequence[Record], entries: Sequence[bytes]
+    ) -> Summary:
+        """The summary of one slice. Call it before the records are changed."""
+        layout = self._layout
+        summary = Summary(records=len(records))
+        signatures: Counter[Heads] = Counter()
+        worst_kept = len(terms.RANK)
+        for i, entry in enumerate(entries):
+            value = layout.value(entry) if entry else None
+            if value is None:
+                self._count_skipped(summary, records[i], entry)
+                continue
+            heads = layout.heads(value)
+            # The like of an earlier record in this slice is never the better example.
+            is_new = heads not in signatures
+            signatures[heads] += 1
+            if is_new and terms.rank(layout.meaning(heads).most_severe) < worst_kept:
+                example = self._example(first_line + i, records[i], value, heads)
+                summary.examples = _best([*summary.examples, example])
+                if len(summary.examples) == _EXAMPLES:
+                    worst_kept = summary.examples[-1].rank
+        for heads, count in signatures.items():
+            _count_meaning(summary, layout.meaning(heads), count)
+        for contig, count in Counter(record[0] for record in records).items():
+            summary.chromosomes[contig.decode("utf-8", "replace")] += count
+        for (ref, alt), count in Counter((r[3], r[4]) for r in records).items():
+            _count_alleles(summary, ref, alt, count)
+        return summary
+
+    def _count_skipped(self, summary: Summary, record: Record, entry: bytes) -> None:
+        if entry == REF_MISMATCH:
+            summary.skipped["ref-mismatch"] += 1
+            return
+        reason = why_not(record, self._names, self._lengths)
+        if reason is not None:
+            summary.skipped[reason] += 1
+
+    def _example(self, line: int, record: Record, value: bytes, heads: Heads) -> Example:
+        term = self._layout.meaning(heads).most_severe
+        row = self._layout.row(value, term)
+        ref, alt = _short(record[3]), _short(record[4])
+        changes = [at(row, i) for i in self._layout.changes]
+        change = next(filter(None, changes), "")
+        return Example(
+            rank=terms.rank(term),
+            line=line,
+            variant=f"{_short(record[0])}:{int(record[1])} {ref}>{alt}",
+            gene=at(row, self._layout.gene),
+            consequence=term,
+            impact=terms.impact(term),
+            transcript=at(row, self._layout.transcript),
+            change=change if len(change) <= 80 else f"{change[:77]}...",
+        )
+
+
+def _count_meaning(summary: Summary, meaning: Meaning, count: int) -> None:
+    summary.annotated += count
+    for term in meaning.consequences:
+        summary.consequences[term] += count
+    if meaning.most_severe:
+        summary.most_severe[meaning.most_severe] += count
+        summary.impacts[meaning.impact] += count
+    for gene, impact in meaning.genes.items():
+        if impact == terms.HIGH:
+            summary.high[gene] += count
+        elif impact == terms.MODERATE:
+            summary.moderate[gene] += count
+
+
+def _count_alleles(summary: Summary, ref: bytes, alts: bytes, count: int) -> None:
+    if alts == b".":
+        return
+    for alt in alts.split(b","):
+        summary.alleles += count
+        summary.classes[variant_class(ref, alt)] += count
+        transition = is_transition(ref, alt)
+        if transition is not None:
+            if transition:
+                summary.transitions += count
+            else:
+                summary.transversions += count
+
+
+def _best(examples: list[Example]) -> list[Example]:
+    """The most severe ones, of distinct genes as far as possible to the top."""
+    best: dict[str, Example] = {}
+    for example in sorted(examples):
+        best.setdefault(example.gene, example)
+    return list(best.values())[:_EXAMPLES]
+
+
+def _short(text: bytes) -> str:
+    shown = "".join(c if c.isprintable() else "?" for c in text.decode("utf-8", "replace"))
+    return shown if len(shown) <= 24 else f"{shown[:21]}..."
+
+
+def _by(counts: Counter[str], rank: Callable[[str], int]) -> dict[str, int]:
+    return {term: counts[term] for term in sorted(counts, key=lambda t: (rank(t), t))}
+
+
+def _index(columns: Sequence[str], names: Sequence[str]) -> int | None:
+    return next((columns.index(name) for name in names if name in columns), None)
