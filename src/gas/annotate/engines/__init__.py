@@ -101,7 +101,12 @@ def load(name: str) -> Engine:
     spec = ENGINES.get(name, name)
     module, _, attribute = spec.partition(":")
     if not attribute:
-        known = ", ".join(sorted(ENGINES))
-        raise EngineError(f'There is no engine "{name}".', hint=f"Engines here: {known}.")
+        raise unknown(name)
     engine: Engine = getattr(importlib.import_module(module), attribute)()
     return engine
+
+
+def unknown(name: str) -> EngineError:
+    """The error that says there is no engine ``name``, and which there are."""
+    known = ", ".join(sorted(ENGINES))
+    return EngineError(f'There is no engine "{name}".', hint=f"Engines here: {known}.")
