@@ -275,7 +275,7 @@ class Tally:
             consequence=term,
             impact=terms.impact(term),
             transcript=at(row, self._layout.transcript),
-            change=change if len(change) <= 80 else f"{change[:77]}...",
+            change=change if len(change) <= 40 else f"{change[:37]}...",
         )
 
 
