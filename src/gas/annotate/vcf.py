@@ -132,22 +132,17 @@ def spans(batch: Batch) -> list[Span]:
     contig: bytes | None = None
     first_line = first_pos = last_pos = 0
     for line, record in enumerate(batch.records, batch.first_line):
+        is_new = record[0] != contig
+        if is_new:
+            _refuse_no_contig(record[0], line)
         text = record[1]
         pos = int(text) if text.isdigit() and len(text) <= 10 else -1
         if not 0 <= pos <= _MAX_POS:
             raise InputError("POS is not a whole number from 0 to 2147483647.", line=line, column=2)
-        if record[0] != contig:
+        if is_new:
             if contig is not None:
                 found.append(Span(contig, first_line, first_pos, last_pos))
             contig, first_line, first_pos = record[0], line, pos
-            if not contig or contig[:1] == b"#":
-                raise InputError(
-                    "Expected a record, but the line "
-                    + ("is a header line." if contig else "has no CHROM."),
-                    hint="A VCF has one header, at its top.",
-                    line=line,
-                    column=1,
-                )
         elif pos < last_pos:
             raise InputError(
                 "The records are not sorted by position.", hint=_SORT_HINT, line=line, column=2
@@ -156,6 +151,16 @@ def spans(batch: Batch) -> list[Span]:
     if contig is not None:
         found.append(Span(contig, first_line, first_pos, last_pos))
     return found
+
+
+def _refuse_no_contig(name: bytes, line: int) -> None:
+    if not name or name[:1] == b"#":
+        raise InputError(
+            f"Expected a record, but the line {'is a header line' if name else 'has no CHROM'}.",
+            hint="A VCF has one header, at its top.",
+            line=line,
+            column=1,
+        )
 
 
 class Order:
