@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes import FakeClock, FakeMailer, FakeRunner
+from tests.fakes import FakeClock, FakeCold, FakeMailer, FakeRunner
 
 if TYPE_CHECKING:
     from gas.accounts.models import User
@@ -51,11 +51,17 @@ def mailer() -> FakeMailer:
 
 
 @pytest.fixture
+def cold(clock: FakeClock) -> FakeCold:
+    return FakeCold(clock)
+
+
+@pytest.fixture
 def svc(
     tmp_path: Path,
     clock: FakeClock,
     runner: FakeRunner,
     mailer: FakeMailer,
+    cold: FakeCold,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Services:
     """Services with fakes, and a store of this test's own. The pages and the API use them too."""
@@ -69,6 +75,7 @@ def svc(
         storage=LocalStorage(tmp_path / "objects"),
         runner=runner,
         mailer=mailer,
+        cold=cold,
     )
     monkeypatch.setattr(wiring, "_services", services)
     return services

@@ -112,6 +112,12 @@ class Settings(BaseSettings):
     free_max_upload_bytes: int = Field(
         153_600, ge=1, description="Largest upload of the free plan, as uploaded."
     )
+    free_retention_s: float = Field(
+        1800, gt=0, description="How long a free user's result stays at hand after completion."
+    )
+    premium_weight: int = Field(
+        4, ge=1, le=100, description="Share of the annotators of a premium user against a free one."
+    )
     max_uncompressed_bytes: int = Field(
         64 * 2**30, ge=1, description="Largest size that an input may expand to."
     )

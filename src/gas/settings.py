@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "ninja",
     "procrastinate.contrib.django",
     "gas.accounts",
+    "gas.audit",
     "gas.jobs",
     "gas.notify",
     "gas.web",

@@ -171,7 +171,7 @@ def test_a_job_completes(svc: Services, job: Job, clock: FakeClock) -> None:
     assert job.result_prefix == job.attempt_prefix(1)
     (file,) = job.result_files
     assert svc.storage.stat(f"{job.result_prefix}/{file['name']}").sha256 == file["sha256"]
-    assert waiting(queue.NOTIFY) == [str(job.mail.pk)]
+    assert waiting(queue.NOTIFY) == [str(job.mails.get().pk)]
 
 
 def test_a_message_handled_twice_has_one_effect(
@@ -209,7 +209,7 @@ def test_a_permanent_error_fails_with_its_sentence(
     assert job.status == Status.FAILED
     assert job.failure == "line 7, column 4: REF is missing. Add it."
     assert job.failure_code == "bad-input"
-    assert waiting(queue.NOTIFY) == [str(job.mail.pk)]
+    assert waiting(queue.NOTIFY) == [str(job.mails.get().pk)]
     assert list(svc.storage.list(job.attempt_prefix(1))) == [], "nothing half-written stays"
     assert svc.storage.stat(job.input_key), "the input stays"
 

@@ -1,6 +1,6 @@
 """The way of a job, from top to bottom.
 
-    submit ─► annotate ─► (completed or failed) ─► notify
+    submit ─► annotate ─► (completed or failed) ─► notify, keep (gas.jobs.keeping)
                  └─ cancel, hand back, try again
 
 Rules that hold everywhere here:
@@ -32,7 +32,8 @@ from gas.errors import Cancelled, GasError, TransientError
 from gas.jobs import queue
 from gas.jobs.models import NEXT_ATTEMPT, Job, JobEvent, Upload, advance, holds
 from gas.jobs.runner import Outcome, Task
-from gas.jobs.states import CANCEL, CLAIM, COMPLETE, FAIL, RELEASE, Status
+from gas.jobs.states import CANCEL, CLAIM, COMPLETE, FAIL, RELEASE, ResultState, Status
+from gas.notify import notify
 from gas.notify.models import Mail
 from gas.wiring import Services
 
@@ -250,6 +251,7 @@ def _publish(svc: Services, claim: Claim, outcome: Outcome) -> bool:
     """RUNNING → COMPLETED: point the row at this attempt's files and ask for the mail, at once."""
     job = claim.job
     with transaction.atomic():
+        due = _archive_due(svc, job)
         won = advance(
             job.pk,
             COMPLETE,
@@ -262,16 +264,37 @@ def _publish(svc: Services, claim: Claim, outcome: Outcome) -> bool:
             summary=outcome.summary,
             failure="",
             failure_code="",
+            result_state=ResultState.STORED,
+            in_hot=True,
+            archive_due_at=due,
         )
         if won:
             records = outcome.summary.get("records", 0)
             _tell(svc, job.pk, claim.attempt, f"Completed: {records:,} records.")
-            _ask_for_mail(svc, job.pk)
+            notify.ask(svc, job.pk, Mail.Kind.JOB_OVER)
+            if due is not None:
+                queue.enqueue(queue.ARCHIVE, job.pk, at=due)
+                _warn_before_archive(svc, job, due)
     if not won:
         # Someone else holds the job now. What we wrote is in our own place: nobody points at it.
         log.warning("late publish refused", extra={"job": str(job.pk), "attempt": claim.attempt})
         discard(svc, job.attempt_prefix(claim.attempt))
     return won
+
+
+def _archive_due(svc: Services, job: Job) -> datetime | None:
+    """When the result leaves for the cold tier, by the owner's plan as it is now; the plan is read
+    again at that time."""
+    plan = User.objects.values_list("plan", flat=True).get(pk=job.owner_id)
+    retention_s = get_plan(plan, svc.settings).retention_s
+    return None if retention_s is None else svc.now() + timedelta(seconds=retention_s)
+
+
+def _warn_before_archive(svc: Services, job: Job, due: datetime) -> None:
+    """The mail before an archive, for those who want it: when a third of the time is left."""
+    if User.objects.filter(pk=job.owner_id, mail_before_archive=True).exists():
+        at = due - (due - svc.now()) / 3
+        notify.ask(svc, job.pk, Mail.Kind.ARCHIVE_SOON, at=at)
 
 
 def discard(svc: Services, prefix: str) -> None:
@@ -310,7 +333,7 @@ def fail(svc: Services, job: Job, code: str, reason: str, *guards: Q) -> bool:
         ):
             return False
         _tell(svc, job.pk, job.attempt, f"Failed: {reason}")
-        _ask_for_mail(svc, job.pk)
+        notify.ask(svc, job.pk, Mail.Kind.JOB_OVER)
     return True
 
 
@@ -405,14 +428,6 @@ def _is_lost(job_id: uuid.UUID) -> bool:
 
 def _tell(svc: Services, job_id: uuid.UUID, attempt: int, message: str) -> None:
     JobEvent.objects.create(job_id=job_id, at=svc.now(), attempt=attempt, message=message)
-
-
-def _ask_for_mail(svc: Services, job_id: uuid.UUID) -> None:
-    domain = svc.settings.mail_from.rpartition("@")[2].strip("> ") or "localhost"
-    mail = Mail.objects.create(
-        job_id=job_id, message_id=f"<job-{job_id}@{domain}>", created_at=svc.now()
-    )
-    queue.enqueue(queue.NOTIFY, mail.pk)
 
 
 def ahead_of(job: Job) -> int:

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from gas.jobs.fields import OrderedJSON
-from gas.jobs.states import Status, Transition
+from gas.jobs.states import ResultState, Status, Transition
 
 
 class Upload(models.Model):
@@ -86,6 +86,24 @@ class Job(models.Model):
     #: [{"name", "size_bytes", "sha256"}], the files below ``result_prefix``.
     result_files = models.JSONField(default=list, blank=True)
     summary = OrderedJSON(default=dict, blank=True)
+    # Where the result lies (gas.jobs.keeping). ``keep_version`` grows with every transition of
+    # ``result_state``: whoever acts on an older one is too late.
+    result_state = models.CharField(
+        max_length=10, choices=ResultState.choices, default=ResultState.NONE, blank=True
+    )
+    keep_version = models.PositiveIntegerField(default=0)
+    #: When a free user's result leaves for the cold tier; None: it stays.
+    archive_due_at = models.DateTimeField(null=True, blank=True)
+    #: Whether copies may lie in the hot store, in the cold tier: true until they surely do not.
+    in_hot = models.BooleanField(default=False)
+    in_cold = models.BooleanField(default=False)
+    thaw_tier = models.CharField(max_length=20, blank=True)
+    thaw_ready_at = models.DateTimeField(null=True, blank=True)
+    #: Failed steps in a row, and why; ``keep_halted``: a checksum did not match, a person decides.
+    keep_tries = models.PositiveIntegerField(default=0)
+    keep_error = models.TextField(blank=True)
+    keep_halted = models.BooleanField(default=False)
+
     failure_code = models.CharField(max_length=40, blank=True)
     failure = models.TextField(blank=True)
 
@@ -100,6 +118,10 @@ class Job(models.Model):
                 name="job_completed_has_result",
             ),
             models.CheckConstraint(
+                condition=Q(status=Status.COMPLETED) ^ Q(result_state=ResultState.NONE),
+                name="job_result_state_if_completed",
+            ),
+            models.CheckConstraint(
                 condition=~Q(status=Status.FAILED) | ~Q(failure=""), name="job_failed_has_reason"
             ),
         ]
@@ -111,6 +133,16 @@ class Job(models.Model):
             models.Index(
                 fields=["lease_until"], name="job_lease", condition=Q(status=Status.RUNNING)
             ),
+            models.Index(
+                fields=["archive_due_at"],
+                name="job_archive_due",
+                condition=Q(result_state=ResultState.STORED),
+            ),
+            models.Index(
+                fields=["owner", "result_state"],
+                name="job_cold",
+                condition=~Q(result_state__in=[ResultState.NONE, ResultState.STORED]),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -119,6 +151,15 @@ class Job(models.Model):
     @property
     def is_over(self) -> bool:
         return Status(self.status).is_over
+
+    def result_key(self, name: str) -> str:
+        """Where the result file ``name`` lies, in the hot store and in the cold tier alike."""
+        return f"{self.result_prefix}/{name}"
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether its result can be downloaded now."""
+        return ResultState(self.result_state).at_hand
 
     def attempt_prefix(self, attempt: int) -> str:
         """Where attempt number ``attempt`` writes: its own place, never another's."""
@@ -132,6 +173,14 @@ def advance(job_id: uuid.UUID, way: Transition, *guards: Q, **changes: Any) -> b
     """
     here = Job.objects.filter(*guards, pk=job_id, status__in=way.sources)
     return here.update(status=way.target, **changes) == 1
+
+
+def move_result(job: Job, way: Transition, *guards: Q, **changes: Any) -> bool:
+    """Take the job's result along ``way``, if nobody moved it since ``job`` was read."""
+    here = Job.objects.filter(
+        *guards, pk=job.pk, keep_version=job.keep_version, result_state__in=way.sources
+    )
+    return here.update(result_state=way.target, keep_version=F("keep_version") + 1, **changes) == 1
 
 
 def holds(attempt: int) -> Q:

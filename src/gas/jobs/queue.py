@@ -23,11 +23,27 @@ from procrastinate.tasks import configure_task
 ANNOTATE = "annotate"
 NOTIFY = "notify"
 REAP = "reap"
+ARCHIVE = "archive"
+THAW = "thaw"
+RESTORE = "restore"
+RESTORE_ALL = "restore-all"
+#: The queue of each task.
+QUEUE_OF = {
+    ANNOTATE: "annotate",
+    NOTIFY: "notify",
+    REAP: "reap",
+    ARCHIVE: "archive",
+    THAW: "restore",
+    RESTORE: "restore",
+    RESTORE_ALL: "restore",
+}
 #: Every queue, and what its workers do.
 QUEUES = {
-    ANNOTATE: "annotators: one job at a time, in a child process",
-    NOTIFY: "mail to people",
-    REAP: "what was left behind: dead workers' jobs, lost messages",
+    "annotate": "annotators: one job at a time, in a child process",
+    "notify": "mail to people",
+    "archive": "free users' results to the cold tier",
+    "restore": "thaws and restores after an upgrade",
+    "reap": "what was left behind: dead workers' jobs, lost messages",
 }
 
 
@@ -43,7 +59,7 @@ def enqueue(task: str, row_id: object, *, at: datetime | None = None) -> bool:
     deferrer = configure_task(
         name=task,
         job_manager=_manager(),
-        queue=task,
+        queue=QUEUE_OF[task],
         queueing_lock=f"{task}:{row_id}",
         schedule_at=at,
     )
