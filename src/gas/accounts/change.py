@@ -27,6 +27,6 @@ def change_plan(svc: Services, user: User, plan: str, *, why: str) -> bool:
         locked.plan = plan
         locked.save(update_fields=["plan"])
         keeping.plan_changed(svc, locked)
-        record(Action.PLAN, svc.now(), user_id=user.pk, **{"from": before, "to": plan, "why": why})
+        record(Action.PLAN, svc.now(), user_id=user.pk, before=before, after=plan, why=why)
     user.plan = plan
     return True

@@ -39,6 +39,9 @@ class User(AbstractUser):
         "mail me before a result moves to cold storage", default=False
     )
 
+    #: They closed their account: nobody signs in to it, and all of it is being removed.
+    erasing = models.BooleanField(default=False)
+
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]

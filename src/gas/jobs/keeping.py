@@ -77,7 +77,7 @@ def _begin_archive(svc: Services, job_id: uuid.UUID) -> Job | None:
     """The job, if there is something to do: ARCHIVING, or ARCHIVED with its hot copy left."""
     with transaction.atomic():
         job = _job_with_owner_locked(job_id)
-        if job is None or job.keep_halted:
+        if job is None or job.keep_halted or job.erasing:
             return None
         if job.result_state == ResultState.STORED:
             if not _is_due(svc, job):
@@ -288,7 +288,7 @@ def _next_look(svc: Services, ready_at: datetime) -> datetime:
 def sweep(svc: Services) -> dict[str, int]:
     """Set going what no message points at any more, and clear copies that nobody needs."""
     now = svc.now()
-    idle = Job.objects.filter(status=Status.COMPLETED, keep_halted=False)
+    idle = Job.objects.filter(status=Status.COMPLETED, keep_halted=False, erasing=False)
     due = idle.filter(result_state=ResultState.STORED, archive_due_at__lte=now)
     half = idle.filter(
         Q(result_state=ResultState.ARCHIVING) | Q(result_state=ResultState.ARCHIVED, in_hot=True)
@@ -369,17 +369,23 @@ def _step(svc: Services, job: Job, task: str, steps: Callable[[Services, Job], N
         wait_s = min(FIRST_WAIT_S * 2**job.keep_tries, LONGEST_WAIT_S)
         wait_s *= 1 + random.uniform(-0.2, 0.2)  # noqa: S311 - not a secret
         with transaction.atomic():
-            Job.objects.filter(pk=job.pk).update(
-                keep_tries=F("keep_tries") + 1, keep_error=str(error)
-            )
+            _unmoved(job).update(keep_tries=F("keep_tries") + 1, keep_error=str(error))
             queue.enqueue(task, job.pk, at=svc.now() + timedelta(seconds=wait_s))
 
 
 def _halt(svc: Services, job: Job, why: str) -> None:
-    log.error("ALARM: a result's copies do not agree", extra={"job": str(job.pk), "why": why})
     with transaction.atomic():
-        Job.objects.filter(pk=job.pk).update(keep_halted=True, keep_error=why)
+        # Only if the job still stands where we thought: else another worker has finished this step
+        # and deleted what it no longer needed, and we looked too late.
+        if not _unmoved(job).update(keep_halted=True, keep_error=why):
+            return
         record(Action.ALARM, svc.now(), user_id=job.owner_id, job_id=job.pk, why=why)
+    log.error("ALARM: a result's copies do not agree", extra={"job": str(job.pk), "why": why})
+
+
+def _unmoved(job: Job) -> models.QuerySet[Job]:
+    """The row, if its result has not moved since ``job`` was read."""
+    return Job.objects.filter(pk=job.pk, keep_version=job.keep_version, erasing=False)
 
 
 def resume(svc: Services, job: Job) -> None:
@@ -398,9 +404,9 @@ def _must_match(job: Job, file: dict[str, object], sha256: str) -> None:
 def _job_with_owner_locked(job_id: uuid.UUID) -> Job | None:
     """The job, its owner's row locked first: the order in which a change of plan takes locks."""
     owner_id = Job.objects.filter(pk=job_id).values_list("owner_id", flat=True).first()
-    owner = User.objects.select_for_update().filter(pk=owner_id).first()
-    if owner is None:
+    if owner_id is None:
         return None
+    owner = User.objects.select_for_update().get(pk=owner_id)
     job = Job.objects.select_for_update().filter(pk=job_id).first()
     if job is not None:
         job.owner = owner

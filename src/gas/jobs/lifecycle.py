@@ -173,6 +173,7 @@ def annotate(
         outcome = svc.runner.run(_task(svc, claim), _keeper(svc, claim, stopping))
     except LostClaim:
         log.warning("claim lost", extra={"job": str(job_id), "attempt": claim.attempt})
+        discard(svc, claim.job.attempt_prefix(claim.attempt))
     except Cancelled:
         _hand_back(svc, claim)
     except GasError as error:

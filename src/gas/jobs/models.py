@@ -47,6 +47,12 @@ class Upload(models.Model):
         return f"users/{self.owner_id}/uploads/{self.id}/input"
 
 
+class JobQuerySet(models.QuerySet["Job"]):
+    def of(self, owner: Any) -> JobQuerySet:
+        """What ``owner`` may see: their own, without what is being erased."""
+        return self.filter(owner=owner, erasing=False)
+
+
 class Job(models.Model):
     """One annotation of one file.
 
@@ -103,9 +109,14 @@ class Job(models.Model):
     keep_tries = models.PositiveIntegerField(default=0)
     keep_error = models.TextField(blank=True)
     keep_halted = models.BooleanField(default=False)
+    #: Its owner deleted it: nobody sees it any more, and all of it is being removed.
+    erasing = models.BooleanField(default=False)
+    erase_passed_at = models.DateTimeField(null=True, blank=True)
 
     failure_code = models.CharField(max_length=40, blank=True)
     failure = models.TextField(blank=True)
+
+    objects = JobQuerySet.as_manager()
 
     class Meta:
         ordering = ("-submitted_at", "-id")
@@ -178,7 +189,11 @@ def advance(job_id: uuid.UUID, way: Transition, *guards: Q, **changes: Any) -> b
 def move_result(job: Job, way: Transition, *guards: Q, **changes: Any) -> bool:
     """Take the job's result along ``way``, if nobody moved it since ``job`` was read."""
     here = Job.objects.filter(
-        *guards, pk=job.pk, keep_version=job.keep_version, result_state__in=way.sources
+        *guards,
+        pk=job.pk,
+        keep_version=job.keep_version,
+        result_state__in=way.sources,
+        erasing=False,
     )
     return here.update(result_state=way.target, keep_version=F("keep_version") + 1, **changes) == 1
 

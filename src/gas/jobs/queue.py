@@ -27,6 +27,8 @@ ARCHIVE = "archive"
 THAW = "thaw"
 RESTORE = "restore"
 RESTORE_ALL = "restore-all"
+ERASE = "erase"
+ERASE_ACCOUNT = "erase-account"
 #: The queue of each task.
 QUEUE_OF = {
     ANNOTATE: "annotate",
@@ -36,12 +38,14 @@ QUEUE_OF = {
     THAW: "restore",
     RESTORE: "restore",
     RESTORE_ALL: "restore",
+    ERASE: "archive",
+    ERASE_ACCOUNT: "archive",
 }
 #: Every queue, and what its workers do.
 QUEUES = {
     "annotate": "annotators: one job at a time, in a child process",
     "notify": "mail to people",
-    "archive": "free users' results to the cold tier",
+    "archive": "free users' results to the cold tier; what people delete",
     "restore": "thaws and restores after an upgrade",
     "reap": "what was left behind: dead workers' jobs, lost messages",
 }
