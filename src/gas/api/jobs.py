@@ -12,9 +12,10 @@ from ninja import Header, Query, Router, Status
 
 from gas.api.auth import user_of
 from gas.api.schemas import JobOut, JobPage, NewJob, job_out
-from gas.jobs import lifecycle, states, uploads, view
+from gas.jobs import lifecycle, states, uploads
 from gas.jobs.models import Job
-from gas.web.ranges import file_response
+from gas.web import downloads
+from gas.web.views.logs import log_text
 from gas.wiring import get_services
 
 router = Router(tags=["jobs"])
@@ -92,20 +93,16 @@ def cancel_job(request: HttpRequest, job_id: UUID) -> JobOut:
 
 @router.get("/{uuid:job_id}/log", url_name="job_log", summary="The job's log, as text")
 def job_log(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    text = view.log_text(_find(request, job_id))
+    text = log_text(_find(request, job_id))
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
 @router.get("/{uuid:job_id}/input", url_name="job_input", summary="What was uploaded")
 def job_input(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
-    file = view.input_file(_find(request, job_id))
-    return file_response(request, get_services().storage, file)
+    return downloads.input_response(request, get_services(), _find(request, job_id))
 
 
 @router.get("/{uuid:job_id}/files/{str:name}", url_name="job_file", summary="A result file")
 def job_file(request: HttpRequest, job_id: UUID, name: str) -> HttpResponseBase:
     """Honours `Range`; the ETag is the file's SHA-256."""
-    file = view.result_file(_find(request, job_id), name)
-    if file is None:
-        raise Http404
-    return file_response(request, get_services().storage, file)
+    return downloads.result_response(request, get_services(), _find(request, job_id), name)

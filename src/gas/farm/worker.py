@@ -18,7 +18,9 @@ class NoSuchQueue(GasError):
 def run(queue_name: str, settings: Settings) -> None:
     """Work on ``queue_name`` until told to stop. Raises NoSuchQueue."""
     setup_django()
+    from procrastinate import PsycopgConnector
     from procrastinate.contrib.django import app
+    from procrastinate.contrib.django.utils import connector_params
 
     from gas.jobs.queue import QUEUES
     from gas.jobs.tasks import worker_name
@@ -27,7 +29,9 @@ def run(queue_name: str, settings: Settings) -> None:
         raise NoSuchQueue(
             f'There is no queue "{queue_name}".', hint=f"Queues: {', '.join(QUEUES)}."
         )
-    with app.replace_connector(app.connector.get_worker_connector()):  # type: ignore[attr-defined]
+    # One connection listens, one beats, one fetches; what tasks do goes through Django's own.
+    connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=3)
+    with app.replace_connector(connector):
         app.run_worker(
             queues=[queue_name],
             name=f"{queue_name}@{worker_name()}",

@@ -85,7 +85,7 @@ class ChildRunner:
             "pack": str(task.pack.path),
             "engine": task.engine,
             "workers": self._settings.annotate_processes,
-            "max_uncompressed_bytes": self._settings.max_uncompressed_bytes,
+            "limits": {"uncompressed_bytes": self._settings.max_uncompressed_bytes},
         }
         summary = _converse(request, folder, keep)
         (results / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
@@ -120,10 +120,12 @@ def _converse(
         progress = 0.0
         for message in _messages(child.stdout.fileno()):
             if message is not None and "result" in message:
-                return dict(message["result"])
+                return dict(message["result"]["summary"])
             if message is not None and "error" in message:
                 raise _error(message["error"])
-            progress = float(message["progress"]) if message else progress
+            if message is not None:
+                done = message["progress"]
+                progress = done["bytes_read"] / max(1, done["bytes_total"])
             keep(progress)
     except BrokenPipeError:
         pass
