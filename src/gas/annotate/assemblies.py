@@ -67,7 +67,7 @@ _REFSEQ_37 = dict(
 def named(text: str) -> str | None:
     """The assembly that ``text`` (a file name, a header line) names, or None."""
     for name, pattern in _NAMED:
-        if pattern.search(text):
+        if pattern.search(text, 0, 2_000):
             return name
     return None
 

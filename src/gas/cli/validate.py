@@ -112,6 +112,8 @@ def _run(
 def _lines(path: Path, report: Report, verdict: Verdict | None) -> Iterator[str]:
     """A report for people."""
     word = "valid" if report.valid else "not valid"
+    if report.valid and verdict is not None and not verdict.fits:
+        word = "valid, and not of this reference"
     about = ", ".join(
         [
             report.version or "no version",

@@ -30,6 +30,8 @@ def validate_file(
     returns is called with every batch of records (``gas.annotate.builds.BuildCheck.add``). Raises
     OSError where the file cannot be opened, and whatever ``watch`` raises.
     """
+    with path.open("rb"):
+        pass
     validator = Validator(strict=strict)
     report = validator.report
     ended = True

@@ -17,9 +17,12 @@ from gas.annotate.validate.report import Report, show
 POS_MAX = 2**31 - 1
 #: So many values of a column are remembered before the memory starts anew.
 MEMORY = 20_000
+#: Longer ones are not remembered.
+MEMORY_LENGTH = 400
 
 _Value = TypeVar("_Value")
 _ID = re.compile(rb"[!-:<-~\x80-\xff]+(?:;[!-:<-~\x80-\xff]+)*")
+_FILTERS = re.compile(rb"[^\s;]+(?:;[^\s;]+)*")
 _QUAL = re.compile(rb"\.|[0-9]+(?:\.[0-9]+)?")
 
 
@@ -51,8 +54,9 @@ class Fixed:
         known = self._filters.get(value)
         if known is None:
             names = value.split(b";")
-            known = all(name in self._header.filters for name in names) and b"0" not in names
-            known = known and len(set(names)) == len(names)
+            known = _FILTERS.fullmatch(value) is not None and not _repeats(names)
+            known = known and all(name in self._header.filters or name == b"PASS" for name in names)
+            known = known and not {b"0", b"."} & set(names)
             _remember(self._filters, value, known)
         return known
 
@@ -124,7 +128,12 @@ class Fixed:
             known = name in (b"PASS", b".") or name in self._header.filters
             if not known and name not in self._told and len(self._told) < MEMORY:
                 self._told.add(name)
-                self._add("filter-undeclared", line, 7, f'"{show(name)}" is used from here on.')
+                self._add(
+                    "filter-undeclared",
+                    line,
+                    7,
+                    f"{show(name)} has no ##FILTER line; it is used from here on.",
+                )
         if not _repeats(names):
             _remember(self._filters, value, True)
 
@@ -161,6 +170,8 @@ def _repeats(names: list[bytes]) -> bool:
 
 
 def _remember(memory: dict[bytes, _Value], key: bytes, value: _Value) -> None:
+    if len(key) > MEMORY_LENGTH:
+        return
     if len(memory) >= MEMORY:
         memory.clear()
     memory[key] = value

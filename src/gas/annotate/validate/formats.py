@@ -14,6 +14,8 @@ from gas.annotate.validate.report import Report, show
 from gas.annotate.validate.reserved import Declared
 
 _PLANS = 1_000
+#: A longer FORMAT is not remembered.
+_TEXT = 2_000
 #: A repeated group over more samples than this costs more memory than it saves time.
 _BLOCK = 5_000
 #: Numbers that follow LAA.
@@ -110,8 +112,8 @@ class Formats:
                 one = values.quick_list(key, declared, alleles, ploidy, sample=True)
             if one is None:
                 return None
-            rest = b"(?::%b)?" % pattern if pattern else b""
-            pattern = b"(?:%b)%b" % (one, rest)
+            rest = b"(?::%b)?+" % pattern if pattern else b""
+            pattern = b"(?>%b)%b" % (one, rest)
         return pattern
 
     # -- thorough ---------------------------------------------------------------------------
@@ -129,7 +131,8 @@ class Formats:
         if len(self._plans) >= _PLANS:
             for memory in (self._plans, self._blocks, self._ones):
                 memory.clear()
-        self._plans[text] = plan
+        if len(text) <= _TEXT:
+            self._plans[text] = plan
         return plan
 
     def _declaration(self, key: bytes) -> Declared:
@@ -157,7 +160,12 @@ class Formats:
             known = key in self._named or key in self._told or not grammar.fullmatch(key)
             if not known and len(self._told) < _PLANS:
                 self._told.add(key)
-                self._report.add("format-undeclared", line, 9, f"{show(key)} is used from here on.")
+                self._report.add(
+                    "format-undeclared",
+                    line,
+                    9,
+                    f"{show(key)} has no ##FORMAT line; it is used from here on.",
+                )
 
 
 def _genotype_pattern(alleles: int, ploidy: int) -> bytes | None:

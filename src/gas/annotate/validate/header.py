@@ -10,6 +10,8 @@ from gas.annotate.validate.meta import Meta
 from gas.annotate.validate.report import Report, show
 from gas.annotate.validate.reserved import Declared
 
+_KEPT = (b"reference", b"assembly", b"contig", b"source")
+_KEPT_LINES = 10_000
 BOM = b"\xef\xbb\xbf"
 
 
@@ -19,6 +21,7 @@ class Header:
 
     version: spec.Version = spec.ASSUMED
     version_text: str = ""
+    #: The lines that may tell the assembly.
     metas: list[Meta] = field(default_factory=list)
     info: dict[bytes, Declared] = field(default_factory=dict)
     format: dict[bytes, Declared] = field(default_factory=dict)
@@ -89,7 +92,8 @@ def _meta_line(
     if found is None:
         report.add("meta-malformed", number, 0, f'"{show(text)}" is not ##key=value.')
         return
-    header.metas.append(found)
+    if found.key in _KEPT and len(header.metas) < _KEPT_LINES:
+        header.metas.append(found)
     if found.key == b"fileformat":
         if number > 1:
             report.add("version-repeated", number, 0, "A second ##fileformat line.")

@@ -18,6 +18,7 @@ from gas.annotate.validate.report import Report, show
 from gas.annotate.validate.reserved import Declared
 
 _SHAPES = 2_000
+_SHAPE_LENGTH = 2_000
 _TEXT = Declared(b"1", b"String")
 _Pattern = re.Pattern[bytes]
 _Fullmatch = Callable[[bytes], re.Match[bytes] | None]
@@ -84,6 +85,8 @@ class Info:
         return found
 
     def _learn(self, signature: tuple[int, bytes], keys: list[bytes]) -> None:
+        if len(signature[1]) > _SHAPE_LENGTH:
+            return
         if signature not in self._shapes:
             self._shapes[signature] = None
             # Where nearly every record has its own sequence of keys there is nothing to learn.
@@ -110,11 +113,13 @@ class Info:
         declared = self._declared.get(key)
         name = re.escape(key)
         if declared is None:
-            return name + rb"(?:=[!-$&-:<>-~]+)?"
+            return name + rb"(?:=[!-$&-:<>-~]++)?+"
         if declared.type == b"Flag":
-            return name + rb"(?:=[01])?"
-        if key == b"END" and declared == Declared(b"1", b"Integer"):
-            return rb"END=([0-9]{1,9})"
+            return name + rb"(?:=[01])?+"
+        if key == b"END":
+            if declared != Declared(b"1", b"Integer"):
+                return None
+            return rb"END=([0-9]{1,9}+)"
         pattern = values.quick_list(key, declared, alleles, None, sample=False)
         return None if pattern is None else name + b"=" + pattern
 
@@ -151,7 +156,9 @@ class Info:
         if key in self._named or key in self._told or len(self._told) >= _SHAPES:
             return
         self._told.add(key)
-        self._add("info-undeclared", line, f"{show(key)} is used from here on.")
+        self._add(
+            "info-undeclared", line, f"{show(key)} has no ##INFO line; it is used from here on."
+        )
 
     def _check_entry(
         self, key: bytes, value: bytes | None, alt: bytes, pos: int, line: int

@@ -12,6 +12,8 @@ from gas.annotate.validate.report import Report, show
 CONTIGS = 200_000
 #: So many variants near the current position are remembered.
 WINDOW = 50_000
+#: Records with more alleles are not compared with others.
+_ALLELES = 1_000
 
 _Variant = tuple[int, bytes, bytes]
 
@@ -50,7 +52,7 @@ class Order:
     def _undeclared(self, contig: bytes, line: int) -> None:
         if contig not in self._told and len(self._told) < CONTIGS:
             self._told.add(contig)
-            self._report.add("chrom-undeclared", line, 1, f'"{show(contig)}" is used from here on.')
+            self._report.add("chrom-undeclared", line, 1, f"{show(contig)} has no ##contig line.")
 
     def move(self, pos: int, line: int) -> None:
         """A record at ``pos`` (1-based) of the current contig."""
@@ -64,6 +66,8 @@ class Order:
 
     def duplicates(self, pos: int, ref: bytes, alt: bytes, line: int) -> None:
         """Report alleles that were given before, written the same or with other context."""
+        if alt.count(b",") > _ALLELES:
+            return
         for allele in alt.upper().split(b","):
             if not spec.BASES.fullmatch(allele):
                 continue

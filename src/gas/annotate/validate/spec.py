@@ -31,7 +31,7 @@ FIXED = (b"#CHROM", b"POS", b"ID", b"REF", b"ALT", b"QUAL", b"FILTER", b"INFO")
 INTEGER = re.compile(rb"[-+]?[0-9]+")
 #: Section 1.3 (4.3); the dot may also end the number, as in the specification's own ``Mixture=1.``.
 FLOAT = re.compile(
-    rb"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?(?:inf|infinity|nan)",
+    rb"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?(?:inf|infinity|nan)",
     re.IGNORECASE,
 )
 #: The smallest Integer: the eight values below are reserved by BCF (section 1.3).

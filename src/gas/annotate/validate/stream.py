@@ -43,7 +43,7 @@ class Validator:
         self.parsed = Header()
         self._line = 0
         #: CHROM of the last record, where it may be taken up the quick way.
-        self._contig = b""
+        self._contig: bytes | None = None
 
     def header(self, lines: Sequence[bytes]) -> Header:
         """Check the header, ``lines`` without their ends; returns what it declares."""
@@ -166,7 +166,7 @@ class Validator:
                 report.add("record-field-empty", line, column, "The column is empty.")
         fixed, order = self._fixed, self._order
         named = fixed.check_chrom(chrom, line)
-        self._contig = chrom if named and not chrom.startswith(b"<") else b""
+        self._contig = chrom if named and not chrom.startswith(b"<") else None
         order.enter(chrom, line)
         pos = fixed.check_pos(pos_text, line)
         if pos >= 0:

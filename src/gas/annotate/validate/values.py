@@ -1,7 +1,8 @@
 """Values of INFO and FORMAT keys: types and counts, and regexes that accept what is right.
 
 A ``quick`` pattern accepts only what has nothing to report; what it refuses may still be right and
-is looked at slowly. Every pattern is free of ambiguity, so matching takes linear time.
+is looked at slowly. Its groups are atomic and its repeats possessive, so that a hostile value costs
+no more than its length.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def counts(
     writers do both. ``ploidy`` is the genotype's; None where there is none (diploid is assumed).
     """
     if number.isdigit():
-        return frozenset((int(number),))
+        return frozenset((int(number[:9]),))
     some = (0, 1) if alleles == 0 else (alleles,)
     if number == b"A":
         return frozenset(some)
@@ -74,17 +75,17 @@ def quick_list(
     key: bytes, declared: Declared, alleles: int, ploidy: int | None, *, sample: bool
 ) -> bytes | None:
     """A pattern for a whole value, ``.`` included; None where there is no quick one."""
-    one = rb"(?:%b|\.)" % quick_one(key, declared.type, sample=sample)
+    one = rb"(?>%b|\.)" % quick_one(key, declared.type, sample=sample)
     allowed = counts(declared.number, alleles, ploidy, sample=sample)
     if allowed is None:
-        return rb"%b(?:,%b)*" % (one, one)
+        return rb"(?>%b(?:,%b)*+)" % (one, one)
     options = []
     for n in sorted(allowed, reverse=True):
         if n > _QUICK_COUNT:
             return None
         if n > 0:
-            options.append(one + (rb"(?:,%b){%d}" % (one, n - 1) if n > 1 else b""))
-    return b"(?:" + b"|".join([*options, rb"\."]) + b")"
+            options.append(one + (rb"(?:,%b){%d}+" % (one, n - 1) if n > 1 else b""))
+    return b"(?>" + b"|".join([*options, rb"\."]) + b")"
 
 
 def type_fault(value: bytes, kind: bytes, version: spec.Version) -> str:
