@@ -38,7 +38,7 @@ class Services:
         return packs.find(name, packs.roots(self.settings.references_dir))
 
     def list_packs(self) -> list[Pack]:
-        return packs.list_packs(packs.roots(self.settings.references_dir))
+        return packs.available(packs.roots(self.settings.references_dir))
 
 
 def system_clock() -> datetime:

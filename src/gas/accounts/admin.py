@@ -9,7 +9,7 @@ from gas.accounts.models import ApiToken, User
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     ordering = ("email",)
     list_display = ("email", "name", "institution", "plan", "is_staff", "date_joined")
     list_filter = ("plan", "is_staff", "is_active")

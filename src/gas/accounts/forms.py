@@ -15,7 +15,7 @@ class SignupForm(forms.Form):
 
     name = forms.CharField(max_length=200, label="Name")
     institution = forms.CharField(max_length=200, required=False, label="Institution (optional)")
-    field_order: ClassVar[list[str]] = ["name", "email", "institution", "password1", "password2"]
+    field_order = ["name", "email", "institution", "password1", "password2"]
 
     def signup(self, request: HttpRequest, user: User) -> None:
         user.name = self.cleaned_data["name"]

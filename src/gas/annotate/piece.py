@@ -34,6 +34,7 @@ class Annotator:
         self, engine: Engine, session: Session, keys: Keys, lengths: Mapping[str, int]
     ) -> None:
         self._session = session
+        self._with_heads = getattr(session, "annotate_with_heads", None)
         self._keys = keys
         self._tally = Tally(engine.info(), lengths)
 
@@ -41,12 +42,16 @@ class Annotator:
         """Raises InputError for a fault in the slice, EngineError where the engine fails."""
         batch = split(piece)
         found = spans(batch)
-        entries = self._session.annotate(batch.records)
+        heads = None
+        if self._with_heads is not None:
+            entries, heads = self._with_heads(batch.records)
+        else:
+            entries = self._session.annotate(batch.records)
         if len(entries) != len(batch.records):
             raise EngineError(
                 f"The engine answered {len(entries)} of {len(batch.records)} records."
             )
-        summary = self._tally.count(batch.first_line, batch.records, entries)
+        summary = self._tally.count(batch.first_line, batch.records, entries, heads)
         taken = self._taken(batch)
         graft(batch, entries, self._keys)
         return Piece(bgzf.compress(join(batch)), found, summary, taken)

@@ -229,6 +229,12 @@ class _Run:
                     raise
                 continue
             return index
+        if not self._source.header[0].startswith(b"##fileformat=VCF"):
+            raise InputError(
+                "The result could not be indexed.",
+                hint="A VCF starts with a line like ##fileformat=VCFv4.2.",
+                line=1,
+            )
         raise EngineError("The result could not be indexed.", hint="Is the input a valid VCF?")
 
 

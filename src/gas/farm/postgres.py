@@ -21,7 +21,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psycopg
 from psycopg import sql
@@ -111,7 +111,7 @@ class EmbeddedPostgres:
                 "such as /var/lib/gas, or start GAS as another user than root.",
             )
 
-    def _run_as_owner(self) -> dict[str, object]:
+    def _run_as_owner(self) -> dict[str, Any]:
         if self._owner.uid is None:
             return {}
         return {"user": self._owner.uid, "group": self._owner.gid, "extra_groups": []}
@@ -133,7 +133,7 @@ class EmbeddedPostgres:
                  "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
                  *([] if self._durable else ["--no-sync"])],
                 cwd=self.folder, env=self._environment(), capture_output=True, text=True,
-                check=False, **self._run_as_owner(),  # type: ignore[call-overload]
+                check=False, **self._run_as_owner(),
             )  # fmt: skip
         finally:
             passwords.unlink(missing_ok=True)
@@ -165,7 +165,7 @@ class EmbeddedPostgres:
             stderr=subprocess.STDOUT, start_new_session=True,
             # SIGINT: PostgreSQL's "fast shutdown", clean and without waiting for clients.
             preexec_fn=functools.partial(procs.die_with_parent, signal.SIGINT),
-            **self._run_as_owner(),  # type: ignore[call-overload,no-any-return]
+            **self._run_as_owner(),
         )  # fmt: skip
 
     def _wait(self, server: subprocess.Popen[bytes]) -> None:

@@ -29,5 +29,5 @@ class EmlFileBackend(FileBackend):
         name = re.sub(r"[^A-Za-z0-9.-]", "_", str(parsed["Message-ID"]).strip("<>"))
         target = Path(self.file_path) / f"{name.partition('_')[0]}.eml"
         part = target.with_suffix(".part")
-        part.write_bytes(parsed.as_bytes(linesep="\n"))
+        part.write_bytes(parsed.as_bytes())
         part.replace(target)
