@@ -35,10 +35,14 @@ _BASE = frozenset(b"A C G T N".split())
 
 
 class Validator:
-    """Validates one file. ``strict``: the specification's every rule; else what uploads get."""
+    """Validates one file. ``strict``: the specification's every rule; else what uploads get.
 
-    def __init__(self, *, strict: bool = False) -> None:
+    ``quick``: accept at a glance what has nothing to report. Without it the report is the same.
+    """
+
+    def __init__(self, *, strict: bool = False, quick: bool = True) -> None:
         self.strict = strict
+        self._quick = quick
         self.report = Report(strict)
         self.parsed = Header()
         self._line = 0
@@ -122,7 +126,7 @@ class Validator:
                     and filter_clean(record[6])
                     and not (symbols_slow and b"<" in alt)
                     and info_clean(record[7], alleles, pos)
-                    and (width == 8 or self._tail_clean(record[8], alleles))
+                    and (width == 8 or self._tail_clean(record[8], alleles, self._inside()))
                 ):
                     if strict:
                         if ref in _BASE and alt in _BASE:
@@ -143,8 +147,12 @@ class Validator:
     def _high(self) -> int:
         return POS_MAX if self._order.length is None else min(POS_MAX, self._order.length + 1)
 
-    def _tail_clean(self, tail: bytes, alleles: int) -> bool:
-        if self.strict or self.report.records < LOOK_INSIDE:
+    def _inside(self) -> bool:
+        """Whether the next record's samples are looked into."""
+        return self.strict or self.report.records < LOOK_INSIDE
+
+    def _tail_clean(self, tail: bytes, alleles: int, inside: bool) -> bool:
+        if inside:
             return self._samples.formats.clean(tail, alleles)
         return self._samples.formats.columns_clean(tail)
 
@@ -155,7 +163,7 @@ class Validator:
         if record == [b""]:
             report.add("file-empty-line", line, 0, "The line is empty.")
             return "The line is empty."
-        inside = self.strict or report.records < LOOK_INSIDE
+        inside = self._inside()
         report.records += 1
         if len(record) < 8:
             report.add("record-columns", line, 0, f"There are {len(record)} columns.")
@@ -166,7 +174,8 @@ class Validator:
                 report.add("record-field-empty", line, column, "The column is empty.")
         fixed, order = self._fixed, self._order
         named = fixed.check_chrom(chrom, line)
-        self._contig = chrom if named and not chrom.startswith(b"<") else None
+        usual = named and not chrom.startswith(b"<")
+        self._contig = chrom if usual and self._quick else None
         order.enter(chrom, line)
         pos = fixed.check_pos(pos_text, line)
         if pos >= 0:
@@ -176,13 +185,16 @@ class Validator:
         fixed.check_alt(ref, alt, line)
         fixed.check_qual(qual, line)
         fixed.check_filter(filters, line)
-        self._info.check(info, alt, pos, line)
-        self._check_tail(record, alt, line, inside=inside)
+        alleles = 0 if alt == b"." else alt.count(b",") + 1
+        special = self._symbols_slow and b"<" in alt
+        if not self._quick or special or not self._info.clean(info, alleles, pos):
+            self._info.check(info, alt, pos, line)
+        self._check_tail(record, alleles, line, inside=inside)
         if self.strict and pos >= 0 and spec.BASES.fullmatch(ref):
             order.duplicates(pos, ref, alt, line)
         return report.reason
 
-    def _check_tail(self, record: Record, alt: bytes, line: int, *, inside: bool) -> None:
+    def _check_tail(self, record: Record, alleles: int, line: int, *, inside: bool) -> None:
         if len(record) < 9:
             if self._width == 9:
                 self.report.add("record-sample-columns", line, 0, "There is no FORMAT column.")
@@ -193,8 +205,7 @@ class Validator:
                 0,
                 "There are columns after INFO; the header line names none.",
             )
-        else:
-            alleles = 0 if alt == b"." else alt.count(b",") + 1
+        elif not self._quick or not self._tail_clean(record[8], alleles, inside):
             self._samples.check(record[8], alleles, line, inside=inside)
 
     def finish(self, *, last_line_ended: bool = True) -> Report:

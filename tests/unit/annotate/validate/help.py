@@ -12,20 +12,14 @@ COLUMNS = b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
 
 def run(text: bytes, *, strict: bool = True, thorough: bool = False) -> Report:
     """Validate ``text``, a whole file with a header; ``thorough``: never the quick way."""
-    validator = Validator(strict=strict)
+    validator = Validator(strict=strict, quick=not thorough)
     lines = text.split(b"\n")
     end = next(at for at, line in enumerate(lines) if line.startswith(b"#CHROM")) + 1
     validator.header([line.removesuffix(b"\r") for line in lines[:end]])
     body = b"\n".join(lines[end:])
     if body:
         validator.text(body, end + 1)
-        records = split(body)
-        if thorough:
-            for at, record in enumerate(records):
-                validator._contig = None
-                validator.records([record], end + 1 + at)
-        else:
-            validator.records(records, end + 1)
+        validator.records(split(body), end + 1)
     return validator.finish(last_line_ended=text.endswith(b"\n"))
 
 
