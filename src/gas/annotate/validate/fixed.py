@@ -15,6 +15,10 @@ from gas.annotate.validate.header import Header
 from gas.annotate.validate.report import Report, show
 
 POS_MAX = 2**31 - 1
+#: A column of more parts is not taken apart; real ones stay far below.
+PARTS = {2: (b";", 10_000), 4: (b",", 10_000), 6: (b";", 10_000), 7: (b";", 100_000)}
+#: So many values of one record's INFO.
+VALUES = 1_000_000
 #: So many values of a column are remembered before the memory starts anew.
 MEMORY = 20_000
 #: Longer ones are not remembered.
@@ -53,6 +57,8 @@ class Fixed:
     def filter_clean(self, value: bytes) -> bool:
         known = self._filters.get(value)
         if known is None:
+            if len(value) > MEMORY_LENGTH:
+                return False
             names = value.split(b";")
             known = _FILTERS.fullmatch(value) is not None and not _repeats(names)
             known = known and all(name in self._header.filters or name == b"PASS" for name in names)
@@ -67,6 +73,8 @@ class Fixed:
             known = -1
             if alt == b".":
                 known = 0
+            elif alt.count(b",") > PARTS[4][1]:
+                return known
             elif not list(self._alt_faults(alt)):
                 known = alt.count(b",") + 1
             _remember(self._alts, alt, known)
@@ -163,6 +171,14 @@ class Fixed:
 
     def _add(self, rule: str, line: int, column: int, what: str) -> None:
         self._report.add(rule, line, column, what)
+
+
+def too_large(record: list[bytes]) -> int:
+    """The 1-based number of the first column that has too many parts to look into, or 0."""
+    for at, (separator, most) in PARTS.items():
+        if len(record[at]) > most and record[at].count(separator) > most:
+            return at + 1
+    return 8 if len(record[7]) > VALUES and record[7].count(b",") > VALUES else 0
 
 
 def _repeats(names: list[bytes]) -> bool:

@@ -19,6 +19,8 @@ from gas.annotate.validate.reserved import Declared
 
 _SHAPES = 2_000
 _SHAPE_LENGTH = 2_000
+#: A longer INFO is looked at slowly, once its parts have been counted.
+_LONG = 100_000
 _TEXT = Declared(b"1", b"String")
 _Pattern = re.Pattern[bytes]
 _Fullmatch = Callable[[bytes], re.Match[bytes] | None]
@@ -52,6 +54,8 @@ class Info:
         if match is None:
             if info == b".":
                 return True
+            if len(info) > _LONG:
+                return False
             match = self._match(info, alleles)
             if match is None:
                 return False

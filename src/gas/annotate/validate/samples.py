@@ -15,6 +15,8 @@ from gas.annotate.validate.reserved import Declared
 
 _GT = re.compile(rb"(?:\.|[0-9]+)(?:[/|](?:\.|[0-9]+))*")
 _GT_44 = re.compile(rb"[/|]?(?:\.|[0-9]+)(?:[/|](?:\.|[0-9]+))*")
+#: A longer sample is not taken apart.
+_LONG = 5_000_000
 _ALLELE = re.compile(rb"[0-9]+")
 
 
@@ -31,23 +33,26 @@ class Samples:
         """Report every fault of ``tail``; of the samples themselves where ``inside``."""
         text, _, body = tail.partition(b"\t")
         plan = self.formats.plan(text, line)
-        samples = body.split(b"\t") if body or tail.endswith(b"\t") else []
-        if len(samples) != self._count:
+        found = tail.count(b"\t")
+        if found != self._count:
             self._report.add(
                 "record-sample-columns",
                 line,
                 0,
-                f"There are {len(samples)} sample columns; the header line names {self._count}.",
+                f"There are {found} sample columns; the header line names {self._count}.",
             )
             return
         if not inside:
             return
-        for column, sample in enumerate(samples, 10):
+        for column, sample in enumerate(body.split(b"\t") if found else (), 10):
             self._check_sample(sample, plan, alleles, line, column)
 
     def _check_sample(
         self, sample: bytes, plan: Plan, alleles: int, line: int, column: int
     ) -> None:
+        if len(sample) > _LONG:
+            self._add("record-too-large", line, column, "The sample has too many values.")
+            return
         parts = sample.split(b":")
         if len(parts) > len(plan.keys):
             self._add(

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gas.annotate.validate import spec
-from gas.annotate.validate.fixed import POS_MAX, Fixed
+from gas.annotate.validate.fixed import POS_MAX, Fixed, too_large
 from gas.annotate.validate.header import Header, check
 from gas.annotate.validate.info import Info
 from gas.annotate.validate.order import Order
@@ -167,6 +167,10 @@ class Validator:
         report.records += 1
         if len(record) < 8:
             report.add("record-columns", line, 0, f"There are {len(record)} columns.")
+            return report.reason
+        large = too_large(record)
+        if large:
+            report.add("record-too-large", line, large, "The column has too many parts.")
             return report.reason
         chrom, pos_text, name, ref, alt, qual, filters, info = record[:8]
         for column, value in enumerate(record[:8], 1):
