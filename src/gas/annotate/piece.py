@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gas.annotate import bgzf
 from gas.annotate.engines import Engine, Session
 from gas.annotate.header import Keys
+from gas.annotate.index import Part, may_reach, parts_of
 from gas.annotate.summary import Summary, Tally
 from gas.annotate.vcf import Batch, Slice, Span, spans, split
 from gas.errors import EngineError
@@ -23,6 +24,7 @@ class Piece:
 
     blocks: bytes
     spans: list[Span]
+    index: list[Part]
     summary: Summary
     taken: frozenset[str]
 
@@ -52,12 +54,17 @@ class Annotator:
                 f"The engine answered {len(entries)} of {len(batch.records)} records."
             )
         summary = self._tally.count(batch.first_line, batch.records, entries, heads)
-        taken = self._taken(batch)
-        graft(batch, entries, self._keys)
-        return Piece(bgzf.compress(join(batch)), found, summary, taken)
-
-    def _taken(self, batch: Batch) -> frozenset[str]:
         infos = b";" + b";".join([record[7] for record in batch.records])
+        taken = self._taken(infos)
+        is_reaching = may_reach(batch.records, infos)
+        graft(batch, entries, self._keys)
+        lines = to_lines(batch)
+        blocks = bgzf.blocks(b"".join(lines))
+        sizes = list(map(len, lines))
+        parts = parts_of(batch.records, found, batch.first_line, sizes, blocks, is_reaching)
+        return Piece(b"".join(blocks), found, parts, summary, taken)
+
+    def _taken(self, infos: bytes) -> frozenset[str]:
         keys = (self._keys.engine_as, self._keys.warn_as)
         return frozenset(key for key in keys if b";" + key.encode() in infos)
 
@@ -71,10 +78,8 @@ def graft(batch: Batch, entries: Sequence[bytes], keys: Keys) -> None:
             record[7] = added if info == b"." else info + b";" + added
 
 
-def join(batch: Batch) -> bytes:
-    """The batch as text."""
-    lines = [b"\t".join(record) for record in batch.records]
+def to_lines(batch: Batch) -> list[bytes]:
+    """The batch's lines with their ends."""
     if batch.ends is None:
-        lines.append(b"")
-        return b"\n".join(lines)
-    return b"".join([part for pair in zip(lines, batch.ends, strict=True) for part in pair])
+        return [b"\t".join(record) + b"\n" for record in batch.records]
+    return [b"\t".join(record) + end for record, end in zip(batch.records, batch.ends, strict=True)]

@@ -92,10 +92,8 @@ class VcfFile:
         with ByteStream(self.path, self.limits) as stream:
             stream.read(self._header_bytes)
             line = len(self.header) + 1
-            for text in _whole_lines(stream, self.limits, line):
+            for piece in _whole_lines(stream, self.limits, line):
                 self.on_read(stream.read_bytes)
-                piece = Slice(line, text)
-                line += text.count(b"\n")
                 yield piece
 
     def records(self) -> Iterator[tuple[int, Record]]:
@@ -187,7 +185,6 @@ class Order:
 
     def __init__(self) -> None:
         self.contigs: dict[bytes, None] = {}
-        self.max_pos = 0
         self._last: Span | None = None
 
     def add(self, found: Iterable[Span]) -> None:
@@ -211,7 +208,6 @@ class Order:
                     column=1,
                 )
             self.contigs[span.contig] = None
-            self.max_pos = max(self.max_pos, span.last_pos)
             self._last = span
 
 
@@ -311,7 +307,7 @@ def _refuse_nul(text: bytes, first_line: int) -> None:
 # -- body ----------------------------------------------------------------------------------------
 
 
-def _whole_lines(stream: ByteStream, limits: Limits, line: int) -> Iterator[bytes]:
+def _whole_lines(stream: ByteStream, limits: Limits, line: int) -> Iterator[Slice]:
     """The rest of the stream in pieces that end with a line; ``line`` numbers the first one."""
     held: list[bytes] = []
     held_bytes = 0
@@ -328,14 +324,14 @@ def _whole_lines(stream: ByteStream, limits: Limits, line: int) -> Iterator[byte
             text = b"".join([*held, piece[:cut]])
             held, held_bytes = [piece[cut:]], len(piece) - cut
             _refuse_long_line(text, limits, line)
+            yield Slice(line, text)
             line += text.count(b"\n")
-            yield text
         if held_bytes > limits.line_bytes:
             raise _too_long(limits, line)
     rest = b"".join(held)
     if rest:
         _refuse_long_line(rest, limits, line)
-        yield rest
+        yield Slice(line, rest)
 
 
 def _refuse_long_line(text: bytes, limits: Limits, first_line: int) -> None:
