@@ -6,9 +6,9 @@
     RULES           every rule; docs/validation.md lists them for people
 
 Parts: ``spec`` and ``reserved`` what the specification fixes; ``meta``, ``kinds`` and ``header``
-the header; ``fixed``, ``info``, ``structural``, ``formats`` and ``samples`` the columns; ``order`` what
-runs along the records; ``values`` types and counts; ``rules`` and ``report`` findings; ``stream``,
-``files`` and ``head`` put them together.
+the header; ``fixed``, ``info``, ``structural``, ``formats`` and ``samples`` the columns; ``order``
+what runs along the records; ``values`` types and counts; ``rules`` and ``report`` findings;
+``stream``, ``files`` and ``head`` put them together.
 """
 
 from __future__ import annotations

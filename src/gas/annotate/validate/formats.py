@@ -16,8 +16,6 @@ from gas.annotate.validate.reserved import Declared
 _PLANS = 1_000
 #: A longer FORMAT is not remembered.
 _TEXT = 2_000
-#: A repeated group over more samples than this costs more memory than it saves time.
-_BLOCK = 5_000
 #: Numbers that follow LAA.
 LOCAL = frozenset([b"LA", b"LR", b"LG"])
 _ANY = Declared(b".", b"String")
@@ -66,8 +64,10 @@ class Formats:
         block = self._block(text, alleles)
         if block is not None and block.fullmatch(tail, len(text)):
             return True
-        pairs = [self._one(text, alleles, ploidy) for ploidy in (2, 1)]
-        patterns = [pattern for pattern in pairs if pattern is not None]
+        # Without GT a sample is diploid.
+        ploidies = (2, 1) if self._plans[text].keys[0] == b"GT" else (2,)
+        every = [self._one(text, alleles, ploidy) for ploidy in ploidies]
+        patterns = [pattern for pattern in every if pattern is not None]
         if not patterns:
             return False
         return all(
@@ -79,11 +79,9 @@ class Formats:
         if key not in self._blocks:
             if len(self._blocks) >= _PLANS:
                 self._blocks.clear()
-            one = self._pattern(text, alleles, 2) if self._count <= _BLOCK else None
-            compiled = None
-            if one is not None:
-                compiled = re.compile(rb"(?>\t%b){%d}+" % (one, self._count))
-            self._blocks[key] = compiled
+            one = self._pattern(text, alleles, 2)
+            # Possessive, so that the memory does not grow with the samples.
+            self._blocks[key] = None if one is None else re.compile(rb"(?>\t%b)*+" % one)
         return self._blocks[key]
 
     def _one(self, text: bytes, alleles: int, ploidy: int) -> re.Pattern[bytes] | None:

@@ -10,6 +10,8 @@ from gas.annotate.validate.meta import Meta
 from gas.annotate.validate.report import Report, show
 from gas.annotate.validate.reserved import Declared
 
+#: A longer structured line is not taken apart.
+_LONG = 1 << 20
 _KEPT = (b"reference", b"assembly", b"contig", b"source")
 _KEPT_LINES = 10_000
 BOM = b"\xef\xbb\xbf"
@@ -88,6 +90,9 @@ def _version(lines: Sequence[bytes], header: Header, report: Report) -> None:
 def _meta_line(
     number: int, text: bytes, header: Header, report: Report, seen: set[tuple[bytes, bytes]]
 ) -> None:
+    if len(text) > _LONG and b"=<" in text[:100]:
+        report.add("meta-too-large", number, 0, f"The line has {len(text):,} bytes.")
+        return
     found = meta.parse(number, text)
     if found is None:
         report.add("meta-malformed", number, 0, f'"{show(text)}" is not ##key=value.')

@@ -85,6 +85,8 @@ _rules(
     ("meta-structure", ERROR, "1.4",
      "A header line <...> is not a list of key=value, with quotes closed and escaped.",
      'Write it as ##KEY=<ID=...,Description="...">; escape quotes inside as \\".'),
+    ("meta-too-large", ERROR, "none: a limit of GAS", "A header line <...> is longer than 1 MiB.",
+     "Leave out what is not needed."),
     ("meta-key-missing", ERROR, "1.4", "A header line lacks a key that it must have.",
      "Add the key."),
     ("meta-key-order", ERROR, "1.4.2 (up to 4.3)",

@@ -15,6 +15,8 @@ from gas.annotate.validate.reserved import Declared
 
 _GT = re.compile(rb"(?:\.|[0-9]+)(?:[/|](?:\.|[0-9]+))*")
 _GT_44 = re.compile(rb"[/|]?(?:\.|[0-9]+)(?:[/|](?:\.|[0-9]+))*")
+#: A longer FORMAT is not taken apart.
+_LONG_FORMAT = 100_000
 #: A longer sample is not taken apart.
 _LONG = 5_000_000
 _ALLELE = re.compile(rb"[0-9]+")
@@ -32,6 +34,9 @@ class Samples:
     def check(self, tail: bytes, alleles: int, line: int, *, inside: bool) -> None:
         """Report every fault of ``tail``; of the samples themselves where ``inside``."""
         text, _, body = tail.partition(b"\t")
+        if len(text) > _LONG_FORMAT:
+            self._add("record-too-large", line, 9, "FORMAT has too many keys.")
+            return
         plan = self.formats.plan(text, line)
         found = tail.count(b"\t")
         if found != self._count:

@@ -64,7 +64,7 @@ def test_any_bytes_give_a_report(file: File, data: DataObject) -> None:
 
 
 @pytest.mark.long
-@settings(slow, max_examples=3000, derandomize=False)
+@settings(slow, max_examples=800, derandomize=False)
 @given(files(), st.data())
 def test_many_random_bytes_give_a_report(file: File, data: DataObject) -> None:
     text = bytearray(file.text())

@@ -49,6 +49,7 @@ def test_samples(columns: str, rules: set[str]) -> None:
 def test_alleles_and_ploidy_set_the_counts() -> None:
     assert _broken("GT:PL:AD 0/2:1,2,3,4,5,6:1,2,3", "C,G") == set()
     assert _broken("GT:PL 2:1,2,3", "C,G") == set()
+    assert _broken("PL 1,2,3 1,2,3,4,5,6", "C,G") == {"sample-count"}
     assert _broken("GT:PL 0/2:1,2,3", "C,G") == {"sample-count"}
     assert _broken("GT:PL 0/0:1", ".") == set()
     assert _broken("GT:PL 0/0:1,2,3", ".") == set()
