@@ -98,6 +98,18 @@ class Verdict:
     unknown: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    def as_dict(self) -> dict[str, object]:
+        """For machines."""
+        return {
+            "fits": self.fits,
+            "sentence": self.sentence,
+            "build": self.build,
+            "compared": self.compared,
+            "differing": self.differing,
+            "unknown_contigs": dict(self.unknown),
+            "warnings": list(self.warnings),
+        }
+
     def refusal(self) -> InputError | None:
         """The error that ends a job, or None."""
         return None if self.fits else InputError(self.sentence, hint=self.hint)

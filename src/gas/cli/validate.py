@@ -138,15 +138,7 @@ def _lines(path: Path, report: Report, verdict: Verdict | None) -> Iterator[str]
 def _document(path: Path, report: Report, verdict: Verdict | None) -> dict[str, object]:
     document: dict[str, object] = {"file": _name(path), **report.as_dict()}
     if verdict is not None:
-        document["reference"] = {
-            "fits": verdict.fits,
-            "sentence": verdict.sentence,
-            "build": verdict.build,
-            "compared": verdict.compared,
-            "differing": verdict.differing,
-            "unknown_contigs": dict(verdict.unknown),
-            "warnings": list(verdict.warnings),
-        }
+        document["reference"] = verdict.as_dict()
         document["valid"] = report.valid and verdict.fits
     return document
 
