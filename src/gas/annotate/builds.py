@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 from gas.annotate import assemblies
 from gas.annotate.validate.header import Header
@@ -26,8 +28,9 @@ from gas.errors import InputError
 #: contig, start (0-based), end -> upper-case bases, fewer where the contig ends.
 Bases = Callable[[str, int, int], bytes]
 
-#: REF alleles compared: all of a contig's first 127, then 64 for each doubling.
-_EACH_DOUBLING = 64
+#: REF alleles compared: all of a contig's first 127, then 32 for each doubling.
+_ALL = 128
+_EACH_DOUBLING = 32
 _MOST = 5_000
 _LONGEST_REF = 50
 #: So many compared REF alleles say something on their own.
@@ -130,19 +133,18 @@ class BuildCheck:
 
     def add(self, records: Iterable[Sequence[bytes]]) -> None:
         """Take in some records (CHROM, POS, ID, REF, …); malformed ones say nothing."""
-        for record in records:
-            if len(record) < 4:
-                continue
-            contig = record[0]
-            if contig not in self._records and len(self._records) >= _CONTIGS:
-                continue
-            self._records[contig] += 1
-            if self._chosen(self._records[contig]):
-                self._compare(contig, record[1], record[3])
+        for contig, run in groupby(records, itemgetter(0)):
+            if contig in self._records or len(self._records) < _CONTIGS:
+                self._add_run(contig, list(run))
 
-    def _chosen(self, nth: int) -> bool:
-        step = 1 << max(0, nth.bit_length() - _EACH_DOUBLING.bit_length())
-        return nth % step == 0 and self._compared < _MOST
+    def _add_run(self, contig: bytes, run: list[Sequence[bytes]]) -> None:
+        before = self._records[contig]
+        after = self._records[contig] = before + len(run)
+        nth = before
+        while (nth := _next_chosen(nth)) <= after and self._compared < _MOST:
+            record = run[nth - before - 1]
+            if len(record) > 3:
+                self._compare(contig, record[1], record[3])
 
     def _compare(self, contig: bytes, pos_text: bytes, ref: bytes) -> None:
         name = self.contigs.get(contig)
@@ -285,3 +287,12 @@ def _some(names: Iterable[str]) -> str:
     every = list(names)
     rest = f" and {len(every) - 5} more" if len(every) > 5 else ""
     return listed(name.encode() for name in every) + rest
+
+
+def _next_chosen(nth: int) -> int:
+    """The number of the next record of a contig that is compared, after the ``nth``."""
+    nth += 1
+    if nth < _ALL:
+        return nth
+    step = 1 << (nth.bit_length() - _EACH_DOUBLING.bit_length())
+    return -(-nth // step) * step
