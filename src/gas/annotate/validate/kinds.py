@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from gas.annotate.validate import reserved, spec
 from gas.annotate.validate.meta import Meta
@@ -12,6 +11,11 @@ from gas.annotate.validate.report import Report, show
 
 #: Kinds of line that are always structured and have rules of their own.
 KINDS = (b"INFO", b"FORMAT", b"FILTER", b"ALT", b"contig", b"META", b"SAMPLE", b"PEDIGREE")
+_URL = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#@\s]*@)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#@:\s\[\]]*)(?::[0-9]{1,5})?(?P<path>[/?#]\S*)?"
+)
+_LABEL = re.compile(r"[0-9A-Za-z_](?:[0-9A-Za-z_-]*[0-9A-Za-z_])?")
 _IPV4 = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}")
 _NAME = re.compile(rb"[^\x00-\x20\x7f,:;<>\"=*\[\]]+")
 _SAMPLE_ID = re.compile(rb"[^\x00-\x20\x7f,;<>\"=*\[\]()]+")
@@ -248,17 +252,13 @@ def _url(found: Meta, value: bytes, report: Report) -> None:
 def _is_url(text: str) -> bool:
     """scheme://[user@]host[:port][/path]; a host's last label is no number, unless the host is an
     IP address (RFC 1123, 2.1); ``file:`` needs no host."""
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
+    parts = _URL.fullmatch(text)
+    if parts is None:
         return False
-    if re.search(r"\s", text) or not parts.scheme:
-        return False
-    if parts.scheme == "file":
-        return bool(parts.path)
-    if ":" in host or _IPV4.fullmatch(host):
+    host = parts["host"]
+    if parts["scheme"].lower() == "file":
+        return bool(parts["path"])
+    if host.startswith("[") or _IPV4.fullmatch(host):
         return True
     labels = host.rstrip(".").split(".")
-    named = all(re.fullmatch(r"[0-9A-Za-z_]([0-9A-Za-z_-]*[0-9A-Za-z_])?", part) for part in labels)
-    return named and not labels[-1].isdigit()
+    return all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
