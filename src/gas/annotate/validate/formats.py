@@ -27,8 +27,6 @@ class Plan:
 
     keys: tuple[bytes, ...]
     declared: tuple[Declared, ...]
-    #: Nothing to report of FORMAT itself.
-    clean: bool
 
 
 class Formats:
@@ -49,10 +47,8 @@ class Formats:
 
     def columns_clean(self, tail: bytes) -> bool:
         """True where ``tail``, FORMAT and the sample columns, has the right number of columns and
-        a FORMAT with nothing to report. Samples are not looked into."""
-        text = tail.partition(b"\t")[0]
-        plan = self._plans.get(text)
-        return plan is not None and plan.clean and tail.count(b"\t") == self._count
+        a FORMAT that was met before. Samples are not looked into."""
+        return tail.partition(b"\t")[0] in self._plans and tail.count(b"\t") == self._count
 
     def clean(self, tail: bytes, alleles: int) -> bool:
         """True where there is nothing to report of ``tail``."""
@@ -117,15 +113,13 @@ class Formats:
     # -- thorough ---------------------------------------------------------------------------
 
     def plan(self, text: bytes, line: int) -> Plan:
+        """What the FORMAT ``text`` asks for; its faults are reported where it is first met."""
         known = self._plans.get(text)
-        if known is not None and known.clean:
+        if known is not None:
             return known
-        before = self._report.counts.total()
         keys = tuple(text.split(b":"))
         self._check_format(text, keys, line)
-        clean = self._report.counts.total() == before
-        declared = tuple(self._declaration(key) for key in keys)
-        plan = Plan(keys, declared, clean)
+        plan = Plan(keys, tuple(self._declaration(key) for key in keys))
         if len(self._plans) >= _PLANS:
             for memory in (self._plans, self._blocks, self._ones):
                 memory.clear()
