@@ -394,6 +394,21 @@ def test_what_is_over_stays_over(svc: Services, job: Job, runner: FakeRunner) ->
     assert job.status == Status.COMPLETED
 
 
+def test_an_operator_has_a_failed_job_tried_again(
+    svc: Services, job: Job, runner: FakeRunner
+) -> None:
+    assert not lifecycle.retry(svc, job), "only failed ones"
+    runner.steps = [raising(InputError("The reference was broken."))]
+    annotate(svc, job)
+    assert job.status == Status.FAILED
+    take_messages()
+    assert lifecycle.retry(svc, job)
+    assert waiting() == [str(job.pk)]
+    annotate(svc, job)
+    assert (job.status, job.failure, job.attempt) == (Status.COMPLETED, "", 2)
+    assert [mail.round for mail in Mail.objects.order_by("id")] == [0, 1]
+
+
 # -- reap --------------------------------------------------------------------------------------
 
 

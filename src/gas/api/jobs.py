@@ -12,7 +12,7 @@ from ninja import Header, Query, Router, Status
 
 from gas.api.auth import user_of
 from gas.api.schemas import JobOut, JobPage, NewJob, job_out
-from gas.jobs import lifecycle, states, uploads
+from gas.jobs import erase, lifecycle, states, uploads
 from gas.jobs.models import Job
 from gas.web import downloads
 from gas.web.views.logs import log_text
@@ -22,7 +22,7 @@ router = Router(tags=["jobs"])
 
 
 def _find(request: HttpRequest, job_id: UUID) -> Job:
-    job = Job.objects.filter(owner=user_of(request), pk=job_id).first()
+    job = Job.objects.of(user_of(request)).filter(pk=job_id).first()
     if job is None:
         raise Http404
     return job
@@ -60,7 +60,7 @@ def list_jobs(
     after: UUID | None = None,
 ) -> JobPage:
     """`next` is the address of the following page; `after` is the last job of the one before."""
-    jobs = Job.objects.filter(owner=user_of(request))
+    jobs = Job.objects.of(user_of(request))
     if status is not None:
         jobs = jobs.filter(status=status)
     if after is not None:
@@ -89,6 +89,14 @@ def cancel_job(request: HttpRequest, job_id: UUID) -> JobOut:
         raise lifecycle.Conflict("This job is over already.")
     job.refresh_from_db()
     return job_out(request, job)
+
+
+@router.delete("/{uuid:job_id}", response={202: None}, summary="Delete a job")
+def delete_job(request: HttpRequest, job_id: UUID) -> Status[None]:
+    """Gone at once for you; its input, results and archived copies are removed within minutes. A
+    running job is cancelled first. There is no way back."""
+    erase.ask_erase(get_services(), _find(request, job_id))
+    return Status(202, None)
 
 
 @router.get("/{uuid:job_id}/log", url_name="job_log", summary="The job's log, as text")

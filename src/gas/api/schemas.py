@@ -11,6 +11,7 @@ from django.urls import reverse
 from ninja import Field, Schema
 
 from gas.jobs.models import Job, Upload
+from gas.web import downloads
 
 
 class NewUpload(Schema):
@@ -55,6 +56,14 @@ class JobOut(Schema):
     reference: str
     engine: str
     status: str = Field(description="PENDING, RUNNING, COMPLETED, FAILED or CANCELLED.")
+    result_state: str = Field(
+        description="Where the result lies: STORED or ARCHIVING (at hand), ARCHIVED (in cold "
+        "storage), THAWING (being restored); empty before COMPLETED."
+    )
+    archive_due_at: datetime | None = Field(
+        description="When the result moves to cold storage; null: it stays."
+    )
+    thaw_ready_at: datetime | None = Field(description="Estimate while THAWING.")
     progress: float = Field(description="Share of the input that is read, 0 to 1.")
     submitted_at: datetime
     started_at: datetime | None
@@ -62,7 +71,7 @@ class JobOut(Schema):
     failure_code: str
     failure: str = Field(description="For a person: what went wrong and what to do.")
     summary: dict[str, Any] = Field(description="Counts of the result; empty before COMPLETED.")
-    files: list[File] = Field(description="The result; empty before COMPLETED.")
+    files: list[File] = Field(description="The result; empty unless at hand.")
     url: str = Field(description="The job's page.")
 
 
@@ -94,7 +103,7 @@ def job_out(request: HttpRequest, job: Job) -> JobOut:
             **file,
             url=request.build_absolute_uri(reverse("api:job_file", args=[job.pk, file["name"]])),
         )
-        for file in job.result_files
+        for file in downloads.result_files(job)
     ]
     fields = {name: getattr(job, name) for name in JobOut.model_fields if hasattr(job, name)}
     page = request.build_absolute_uri(reverse("job-detail", args=[job.pk]))

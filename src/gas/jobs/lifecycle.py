@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, OperationalError, connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from gas.accounts.models import User
 from gas.accounts.plans import get_plan
@@ -32,7 +32,7 @@ from gas.errors import Cancelled, GasError, TransientError
 from gas.jobs import queue
 from gas.jobs.models import NEXT_ATTEMPT, Job, JobEvent, Upload, advance, holds
 from gas.jobs.runner import Outcome, Task
-from gas.jobs.states import CANCEL, CLAIM, COMPLETE, FAIL, RELEASE, ResultState, Status
+from gas.jobs.states import CANCEL, CLAIM, COMPLETE, FAIL, RELEASE, RETRY, ResultState, Status
 from gas.notify import notify
 from gas.notify.models import Mail
 from gas.wiring import Services
@@ -272,7 +272,7 @@ def _publish(svc: Services, claim: Claim, outcome: Outcome) -> bool:
         if won:
             records = outcome.summary.get("records", 0)
             _tell(svc, job.pk, claim.attempt, f"Completed: {records:,} records.")
-            notify.ask(svc, job.pk, Mail.Kind.JOB_OVER)
+            notify.ask(svc, job.pk, Mail.Kind.JOB_OVER, round=job.reruns)
             if due is not None:
                 queue.enqueue(queue.ARCHIVE, job.pk, at=due)
                 _warn_before_archive(svc, job, due)
@@ -334,7 +334,7 @@ def fail(svc: Services, job: Job, code: str, reason: str, *guards: Q) -> bool:
         ):
             return False
         _tell(svc, job.pk, job.attempt, f"Failed: {reason}")
-        notify.ask(svc, job.pk, Mail.Kind.JOB_OVER)
+        notify.ask(svc, job.pk, Mail.Kind.JOB_OVER, round=job.reruns)
     return True
 
 
@@ -388,6 +388,27 @@ def cancel(svc: Services, job: Job) -> bool:
         if done:
             _tell(svc, job.pk, job.attempt, "Cancelled by its owner.")
     return done
+
+
+def retry(svc: Services, job: Job) -> bool:
+    """An operator has mended what made the job fail: it starts afresh. How it ends this
+    time is worth a mail of its own."""
+    with transaction.atomic():
+        if not advance(
+            job.pk,
+            RETRY,
+            Q(erasing=False),
+            tries=0,
+            reruns=F("reruns") + 1,
+            not_before=None,
+            finished_at=None,
+            failure="",
+            failure_code="",
+        ):
+            return False
+        _tell(svc, job.pk, job.attempt, "The operator has it tried again.")
+        queue.enqueue(queue.ANNOTATE, job.pk)
+    return True
 
 
 # -- reap: what was left behind ------------------------------------------------------------------

@@ -82,6 +82,8 @@ class Job(models.Model):
 
     attempt = models.PositiveIntegerField(default=0)
     tries = models.PositiveIntegerField(default=0)
+    #: How often an operator had it tried afresh.
+    reruns = models.PositiveIntegerField(default=0)
     worker = models.CharField(max_length=200, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)

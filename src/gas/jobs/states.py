@@ -6,6 +6,7 @@
        │  └──fail,cancel──┼──────cancel────► CANCELLED
        └──────release─────┘
 
+An operator may send a FAILED job back to PENDING (retry).
 A completed job's result:
 
     STORED ──begin_archive──► ARCHIVING ──archived──► ARCHIVED ──begin_thaw──► THAWING
@@ -67,6 +68,7 @@ CLAIM = _way(Status.PENDING, to=Status.RUNNING)
 COMPLETE = _way(Status.RUNNING, to=Status.COMPLETED)
 RELEASE = _way(Status.RUNNING, to=Status.PENDING)
 FAIL = _way(Status.PENDING, Status.RUNNING, to=Status.FAILED)
+RETRY = _way(Status.FAILED, to=Status.PENDING)
 CANCEL = _way(Status.PENDING, Status.RUNNING, to=Status.CANCELLED)
 
 TRANSITIONS = {
@@ -75,6 +77,7 @@ TRANSITIONS = {
     "release": RELEASE,
     "fail": FAIL,
     "cancel": CANCEL,
+    "retry": RETRY,
 }
 
 BEGIN_ARCHIVE = _way(ResultState.STORED, to=ResultState.ARCHIVING)

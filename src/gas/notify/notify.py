@@ -39,7 +39,8 @@ def ask(
     """Ask for a mail, now or not before ``at``: its row and its message, as part of the caller's
     transaction. Raises IntegrityError for a second one about the same event."""
     domain = svc.settings.mail_from.rpartition("@")[2].strip("> ") or "localhost"
-    name = f"job-{job_id}" if kind == Mail.Kind.JOB_OVER else f"{kind}-{round}-{job_id}"
+    first = kind == Mail.Kind.JOB_OVER and round == 0
+    name = f"job-{job_id}" if first else f"{kind}-{round}-{job_id}"
     mail = Mail.objects.create(
         job_id=job_id,
         kind=kind,

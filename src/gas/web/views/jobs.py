@@ -33,7 +33,7 @@ POLL_LIST_S = 4
 @require_safe
 @login_required
 def job_list(request: Request) -> HttpResponse:
-    jobs = Job.objects.filter(owner=request.user).defer("summary", "result_files")
+    jobs = Job.objects.of(request.user).defer("summary", "result_files")
     page = Paginator(jobs, PER_PAGE).get_page(request.GET.get("page"))
     moving = any(not job.is_over for job in page)
     facts = {"page": page, "poll_s": POLL_LIST_S if moving else None}
