@@ -1,0 +1,460 @@
+"""HGVS names of a variant on a transcript and its protein.
+
+The rules, from HGVS nomenclature 21.0 and, where it leaves a choice or VEP departs from it, from
+the behaviour of Ensembl VEP 115:
+
+* An insertion or deletion is moved as far 3' on the transcript as the *genome* allows (at most
+  1,000 bases); the distance is HGVS_OFFSET. Substitutions, delins and records that mix kinds stay.
+* c. counts from the A of the start codon; -n before it, *n behind the stop; n. counts from the
+  first base where nothing is coded. An intronic position hangs on the nearer exon, in the middle on
+  the 5' one.
+* Where a model starts inside a codon, the position of a single-base substitution counts the bases
+  that are missing, other positions do not (VEP).
+* An intron that follows the very last coding base is written *offset (VEP; HGVS would write
+  c.123+5).
+* A change must lie within the transcript as a whole, also after it was moved.
+* Equal bases at either end of a delins are taken off first. A range replaced by its own reverse
+  complement is inv; an insertion equal to the bases before it is dup.
+* p. names the first residue that differs. Frameshift: fsTer and the distance to the next stop in
+  the new frame, Ter? where there is none. Stop lost: extTer likewise. Start lost: p.Met1?.
+  Unchanged residues: p.Arg66=.
+* An inserted or deleted residue is moved 3' along the protein; an insertion equal to the residues
+  before it is dup.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gas.annotate import codons
+from gas.annotate.codons import three_letter
+from gas.annotate.consequence import (
+    CodingTerms,
+    Site,
+    allele_codons,
+    changed_coding,
+    locate,
+    on_transcript,
+    residues,
+)
+from gas.annotate.transcript import Genome, Transcript
+from gas.annotate.variant import Variant
+
+#: How far a change is moved at most.
+REACH = 1000
+
+
+def shift_length(genome: Genome, contig: str, variant: Variant, strand: int) -> int:
+    """Bases that an insertion or deletion can be moved 3' on ``strand`` (0 for anything else)."""
+    if variant.kind == "other":
+        return 0
+    moved = variant.alt if variant.kind == "insertion" else variant.ref
+    size = len(moved)
+    if strand > 0:
+        flank = genome.fetch(contig, variant.end + 1, variant.end + REACH)
+    else:
+        flank = genome.fetch(contig, variant.start - REACH, variant.start - 1)[::-1]
+        moved = moved[::-1]
+    limit = len(flank) - size + 1
+    if limit <= 0:
+        limit = len(flank)
+    n = 0
+    while n < limit and flank[n] == moved[n % size]:
+        n += 1
+    return n
+
+
+def shifted(variant: Variant, length: int, strand: int) -> Variant:
+    """The variant moved ``length`` bases 3' on ``strand``; its sequence turns with it."""
+    if not length:
+        return variant
+    by = length if strand > 0 else -length
+    return replace(
+        variant,
+        start=variant.start + by,
+        end=variant.end + by,
+        ref=_turn(variant.ref, by),
+        alt=_turn(variant.alt, by),
+    )
+
+
+def _turn(sequence: str, by: int) -> str:
+    if not sequence:
+        return sequence
+    by %= len(sequence)
+    return sequence[by:] + sequence[:by]
+
+
+# -- transcript -----------------------------------------------------------------------------------
+
+
+def position_name(tx: Transcript, position: int) -> str:
+    """The c. or n. position of a genomic base (1-based) within the transcript's ends."""
+    i = tx.exon_index(position)
+    if i >= 0:
+        return _coding_number(tx, tx.cdna_position(position), "")
+    ((left, right),) = tx.introns_near(position, position, 0)
+    return _intron_name(tx, position, left - 1, right + 1)
+
+
+def _intron_name(tx: Transcript, position: int, before: int, after: int) -> str:
+    """``before`` and ``after``: the exonic bases on either side, in genomic order."""
+    from_before, from_after = position - before, after - position
+    if tx.strand > 0:
+        near_before = from_before <= from_after
+        sign = "+" if near_before else "-"
+    else:
+        near_before = from_before < from_after
+        sign = "-" if near_before else "+"
+    anchor, distance = (before, from_before) if near_before else (after, from_after)
+    return _coding_number(tx, tx.cdna_position(anchor), f"{sign}{distance}")
+
+
+def _coding_number(tx: Transcript, cdna: int, offset: str) -> str:
+    if tx.cds is None:
+        return f"{cdna}{offset}"
+    first, last = tx.coding_bounds
+    if cdna > last:
+        return f"*{cdna - last}{offset}"
+    if cdna == last and offset:
+        return "*" + offset.removeprefix("+")
+    return f"{cdna - first + (1 if cdna >= first else 0)}{offset}"
+
+
+@dataclass(slots=True)
+class _Change:
+    """A change in transcript orientation; ``start``, ``end`` count from the transcript's 5' end
+    along the genome (introns included), 1-based."""
+
+    start: int
+    end: int
+    ref: str
+    alt: str
+    kind: str
+
+
+def _classify(tx: Transcript, start: int, end: int, ref: str, alt: str) -> _Change | None:
+    if ref == alt:
+        return None
+    if not alt:
+        return _Change(start, end, ref, alt, "del")
+    if len(ref) == len(alt):
+        if len(ref) == 1:
+            return _Change(start, end, ref, alt, ">")
+        inverted = codons.reverse_complement(ref) == alt
+        return _Change(start, end, ref, alt, "inv" if inverted else "delins")
+    if not ref:
+        size = len(alt)
+        if end >= size and _slice(tx, end - size + 1, end) == alt:
+            return _Change(end - size + 1, end, ref, alt, "dup")
+        return _Change(end, start, ref, alt, "ins")
+    times, rest = divmod(len(alt), len(ref))
+    if not rest and alt == ref * times:
+        return _Change(start, end, ref, alt, "dup" if times == 2 else f"[{times}]")
+    return _Change(start, end, ref, alt, "delins")
+
+
+def _slice(tx: Transcript, start: int, end: int) -> str:
+    """Genomic bases ``start`` to ``end`` as counted from the transcript's 5' end."""
+    if tx.strand > 0:
+        return tx.genome.fetch(tx.contig, tx.start + start - 1, tx.start + end - 1)
+    sequence = tx.genome.fetch(tx.contig, tx.end - end + 1, tx.end - start + 1)
+    return codons.reverse_complement(sequence)
+
+
+def _clip(change: _Change) -> _Change:
+    ref, alt, start, end = change.ref, change.alt, change.start, change.end
+    if change.kind in ("dup", "ins", "del", ">"):
+        return change
+    while ref and alt and ref[0] == alt[0]:
+        ref, alt, start = ref[1:], alt[1:], start + 1
+    while ref and alt and ref[-1] == alt[-1]:
+        ref, alt, end = ref[:-1], alt[:-1], end - 1
+    kind = change.kind
+    if not ref and alt:
+        kind, start, end = "ins", end, start
+    elif ref and not alt:
+        kind = "del"
+    elif len(ref) == len(alt) == 1:
+        kind = ">"
+    return _Change(start, end, ref, alt, kind)
+
+
+def hgvs_transcript(tx: Transcript, variant: Variant, offset: int) -> str:
+    """The c. or n. name, "" where there is none. ``offset`` is the shift that applies."""
+    if not variant.is_plain:
+        return ""
+    length = tx.end - tx.start + 1
+    if tx.strand > 0:
+        start, end = variant.start - tx.start + 1, variant.end - tx.start + 1
+    else:
+        start, end = tx.end - variant.end + 1, tx.end - variant.start + 1
+    if start < 1 or end < 1 or start > length or end > length or end + offset > length:
+        return ""
+    ref = on_transcript(tx, variant.ref)
+    alt = on_transcript(tx, variant.alt)
+    if offset:
+        ref, alt = _turn(ref, offset), _turn(alt, offset)
+    change = _classify(tx, start + offset, end + offset, ref, alt)
+    if change is None:
+        return ""
+    change = _clip(change)
+    first = _named(tx, change.start)
+    if change.kind == ">" and variant.start == variant.end and tx.cds_shift:
+        first = _phased(tx, variant.start) or first
+    last = first if change.start == change.end else _named(tx, change.end)
+    if not first or not last:
+        return ""
+    return f"{tx.labels.hgvs_transcript}:{'c' if tx.cds else 'n'}.{_describe(change, first, last)}"
+
+
+def _phased(tx: Transcript, position: int) -> str:
+    """CDS position of a single base, counted with the bases that the model misses (see above)."""
+    cdna = tx.cdna_position(position)
+    first, last = tx.coding_bounds
+    return str(cdna - first + 1 + tx.cds_shift) if first <= cdna <= last else ""
+
+
+def _named(tx: Transcript, at: int) -> str:
+    position = tx.start + at - 1 if tx.strand > 0 else tx.end - at + 1
+    return position_name(tx, position) if tx.start <= position <= tx.end else ""
+
+
+def _describe(change: _Change, first: str, last: str) -> str:
+    where = first if first == last else f"{first}_{last}"
+    if change.kind == ">":
+        return f"{first}{change.ref}>{change.alt}"
+    if change.kind in ("ins", "delins"):
+        return f"{where}{change.kind}{change.alt}"
+    return f"{where}{change.kind}"
+
+
+# -- protein --------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Residues:
+    """A protein change under work: 1-based residues ``start`` to ``end`` (an insertion: start =
+    end + 1), one-letter."""
+
+    start: int
+    end: int
+    ref: str
+    alt: str
+    kind: str = ""
+    #: Residues taken off the start as equal.
+    prefix: str = ""
+    #: ref before anything was taken off.
+    whole: str = ""
+
+
+def hgvs_protein(tx: Transcript, variant: Variant, site: Site, verdict: CodingTerms) -> str:
+    """The p. name, "" where there is none.
+
+    ``variant`` and ``site`` are those after the 3' shift; ``verdict`` is that of the variant as it
+    was given, as are VEP's.
+    """
+    if not variant.is_plain or site.pep_start is None or site.pep_end is None:
+        return ""
+    if not tx.labels.hgvs_protein:
+        return ""
+    ref_seq, alt_seq = on_transcript(tx, variant.ref), on_transcript(tx, variant.alt)
+    ref = residues(allele_codons(tx, site, ref_seq), tx.table)
+    alt = residues(allele_codons(tx, site, alt_seq), tx.table)
+    if ref is None or alt is None:
+        return ""
+    change = _Residues(site.pep_start, site.pep_end, ref, alt, whole=ref)
+    if ref != alt:
+        _clip_residues(change)
+    if verdict.frameshift:
+        text = _frameshift(tx, site, change, alt_seq, verdict)
+    else:
+        _name_kind(change)
+        text = _in_frame(tx, site, change, alt_seq, verdict)
+    return f"{tx.labels.hgvs_protein}:p.{text}" if text else ""
+
+
+def _clip_residues(change: _Residues) -> None:
+    ref, alt = change.ref, change.alt
+    n = 0
+    while n < len(ref) and n < len(alt) and ref[n] == alt[n]:
+        if ref[n] == "*":
+            # The stop is made again: nothing changed up to it.
+            return
+        n += 1
+    change.prefix = ref[:n]
+    change.start += n
+    ref, alt = ref[n:], alt[n:]
+    while ref and alt and ref[-1] == alt[-1]:
+        ref, alt = ref[:-1], alt[:-1]
+        change.end -= 1
+    change.ref, change.alt = ref, alt
+
+
+def _name_kind(change: _Residues) -> None:
+    if not change.ref:
+        change.kind = "ins"
+    elif not change.alt:
+        change.kind = "del"
+    elif len(change.ref) == len(change.alt) == 1:
+        change.kind = ">"
+    else:
+        change.kind = "delins"
+
+
+def _changed_protein(tx: Transcript, site: Site, alt: str) -> str:
+    return codons.translate(changed_coding(tx, site, alt) or "", tx.table)
+
+
+def _to_stop(protein: str, before: int) -> str:
+    """Residues from behind ``before`` to the first stop, "?" where there is none."""
+    stop = protein.find("*") + 1
+    distance = stop - before
+    return str(distance) if stop and distance > 0 else "?"
+
+
+def _frameshift(
+    tx: Transcript, site: Site, change: _Residues, alt: str, verdict: CodingTerms
+) -> str:
+    new = _changed_protein(tx, site, alt)
+    old = tx.peptide + "*"
+    assert site.pep_start is not None
+    at = site.pep_start
+    if at > len(new):
+        return _deleted(change)
+    while at <= len(new):
+        before, after = old[at - 1 : at], new[at - 1 : at]
+        if before == "*" and after == "*":
+            return f"Ter{at}="
+        if before != after:
+            break
+        at += 1
+    else:
+        before = after = ""
+    if verdict.start_lost:
+        change.start = at
+        return _with_question(three_letter(before), change)
+    if after == "*":
+        return f"{three_letter(before)}{at}Ter"
+    distance = _to_stop(new, at - 1) if at > 1 else "?"
+    return f"{three_letter(before)}{at}{three_letter(after)}fsTer{distance}"
+
+
+def _with_question(ref: str, change: _Residues) -> str:
+    if change.start == change.end:
+        return f"{ref}{change.start}?"
+    return f"{ref}{change.start}_?{change.end}"
+
+
+def _in_frame(tx: Transcript, site: Site, change: _Residues, alt: str, verdict: CodingTerms) -> str:
+    if change.kind == "ins":
+        _move(tx, change)
+        if "*" not in change.alt and _is_dup(tx, change):
+            return _dup(change)
+        flank = _neighbours(tx, min(change.start, change.end), change.whole, 2)
+        if not flank:
+            return ""
+        change.ref = flank
+    elif change.kind == "del":
+        _move(tx, change)
+    ref, new = three_letter(change.ref), three_letter(change.alt)
+    if verdict.start_lost:
+        return _with_question(ref, change)
+    if change.ref == change.alt and change.kind != "ins":
+        return f"{ref}{change.start}="
+    if verdict.stop_lost and change.kind in ("del", ">"):
+        return _extension(tx, site, change, alt, ref, new)
+    if change.kind == ">":
+        return f"{ref}{change.start}{new}"
+    if change.kind == "del":
+        return _deleted(change)
+    return _replaced(change, ref, _until_stop(new))
+
+
+def _until_stop(residues3: str) -> str:
+    at = residues3.find("Ter")
+    return residues3 if at < 0 else residues3[: at + 3]
+
+
+def _replaced(change: _Residues, ref: str, new: str) -> str:
+    if change.start == change.end and change.kind == "delins":
+        return f"{ref[:3]}{change.start}{change.kind}{new}"
+    start, end = sorted((change.start, change.end))
+    return f"{ref[:3]}{start}_{ref[-3:]}{end}{change.kind}{new}"
+
+
+def _deleted(change: _Residues) -> str:
+    ref = three_letter(change.ref)
+    if len(ref) > 3:
+        return f"{ref[:3]}{change.start}_{ref[-3:]}{change.end}del"
+    return f"{ref}{change.start}del"
+
+
+def _extension(tx: Transcript, site: Site, change: _Residues, alt: str, ref: str, new: str) -> str:
+    protein = _changed_protein(tx, site, alt)
+    distance = _to_stop(protein, len(tx.peptide) + 1) if change.start > 1 else "?"
+    tail = f"{new[:3] if change.alt else 'del'}extTer{distance}"
+    if len(ref) > 3 and change.kind == "del":
+        return f"{ref[:3]}{change.start}_{ref[-3:]}{change.end}{tail}"
+    return f"{ref}{change.start}{tail}"
+
+
+def _neighbours(tx: Transcript, at: int, whole: str, length: int | None) -> str:
+    """Reference residues from ``at`` on; the stop counts where the change itself began with it."""
+    protein = tx.peptide + (whole if whole.startswith("*") else "")
+    if len(protein) <= at or at < 1:
+        return ""
+    return protein[at - 1 :] if length is None else protein[at - 1 : at - 1 + length]
+
+
+def _move(tx: Transcript, change: _Residues) -> None:
+    """Move an insertion or deletion of residues 3'."""
+    behind = _neighbours(tx, change.end + 1, change.whole, None)
+    moved = change.alt if change.kind == "ins" else change.ref
+    size, n = len(moved), 0
+    while n <= len(behind) - size and behind[n : n + 1] == moved[n % size]:
+        n += 1
+    change.start += n
+    change.end += n
+    if change.kind == "ins":
+        change.alt = _turn(moved, n)
+    else:
+        change.ref = _turn(moved, n)
+
+
+def _is_dup(tx: Transcript, change: _Residues) -> bool:
+    size = len(change.alt)
+    upstream = codons.translate(tx.coding, tx.table)[: change.start - 1]
+    at = change.start - size - 1
+    return at >= 0 and upstream[at : at + size] == change.alt
+
+
+def _dup(change: _Residues) -> str:
+    end = change.start - 1
+    start = change.start - len(change.alt)
+    text = three_letter(change.alt)
+    if start < end:
+        return f"{text[:3]}{start}_{text[-3:]}{end}dup"
+    return f"{text}{start}dup"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The HGVS columns."""
+
+    transcript: str
+    protein: str
+    offset: int
+
+
+def names(
+    tx: Transcript, variant: Variant, site: Site, verdict: CodingTerms | None, length: int
+) -> Names:
+    """All HGVS columns of a variant within ``tx``; ``length`` is ``shift_length`` on its strand."""
+    transcript = hgvs_transcript(tx, variant, length)
+    protein = ""
+    if verdict is not None and tx.labels.hgvs_protein:
+        moved = shifted(variant, length, tx.strand)
+        moved_site = locate(tx, moved.start, moved.end) if length else site
+        protein = hgvs_protein(tx, moved, moved_site, verdict)
+    return Names(transcript, protein, length * tx.strand)
