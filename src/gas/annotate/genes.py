@@ -14,6 +14,7 @@ import gzip
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -26,24 +27,12 @@ _VERSIONED = re.compile(r"\.\d+$")
 _GENE_TYPES = re.compile(r"gene")
 #: Types that are neither genes, transcripts nor parts of one that matter here.
 _IGNORED = frozenset(
-    [
-        "five_prime_UTR",
-        "three_prime_UTR",
-        "start_codon",
-        "stop_codon",
-        "region",
-        "chromosome",
-        "biological_region",
-        "match",
-        "cDNA_match",
-        "supercontig",
-        "scaffold",
-        "stop_codon_redefined_as_selenocysteine",
-        "sequence_feature",
-        "enhancer",
-        "silencer",
+    {
+        *("five_prime_UTR", "three_prime_UTR", "start_codon", "stop_codon", "region"),
+        *("chromosome", "biological_region", "match", "cDNA_match", "supercontig", "scaffold"),
+        *("stop_codon_redefined_as_selenocysteine", "sequence_feature", "enhancer", "silencer"),
         "promoter",
-    ]
+    }
 )
 _MITOCHONDRIAL = frozenset({"MT", "M", "chrM", "chrMT", "NC_012920.1"})
 _PICKABLE_TAGS = ("cds_start_NF", "cds_end_NF")
@@ -285,7 +274,7 @@ def _merge(cds: list[Record]) -> list[Record]:
 
 
 def _checked_exons(exons: list[Record]) -> list[tuple[int, int]]:
-    for a, b in zip(exons, exons[1:], strict=False):
+    for a, b in pairwise(exons):
         if b.start <= a.end:
             raise _Refused(f"its exons overlap at {b.start}", b.line)
     spans = [(e.start, e.end) for e in exons]
@@ -458,12 +447,9 @@ def _tsl(own: dict[str, str]) -> str:
 
 
 def _appris(tags: set[str]) -> str:
+    """``P1`` to ``P5``, ``A1``, ``A2``, as VEP shortens them."""
     for tag in sorted(tags):
-        kind = re.fullmatch(r"appris_(principal|alternative)_(\d)", tag)
+        kind = re.fullmatch(r"appris_(p|a)[a-z]*_(\d)", tag)
         if kind:
-            return (
-                f"{kind.group(1)[0].upper()}{kind.group(2)}"
-                if kind.group(1) == "principal"
-                else f"A{kind.group(2)}"
-            )
+            return f"{kind.group(1).upper()}{kind.group(2)}"
     return ""
