@@ -1,0 +1,495 @@
+"""The fast way: what is the same for every position of a stretch is written once.
+
+A *region* is a stretch of one transcript's surroundings in which a row's text differs from place to
+place by a few numbers only: upstream, half an intron, an exon's inner part, the UTR of one exon ...
+A *segment* is the stretch in which every transcript within reach stays in one region. Records come
+sorted, so a sweep keeps one segment and remakes it where a record lies behind its end; nothing is
+kept that lies behind the sweep, and memory does not grow.
+
+Within a segment
+  a single-base substitution      asks each region for its row: a few numbers put into ready text
+  any other change                the same upstream, downstream and deep in introns; elsewhere the
+                                  plain evaluator (``effects.py``)
+Regions do only what is regular: everything rare (start and stop codons, short introns, incomplete
+codons, ambiguous bases ...) is a ``Slow`` region, which asks the plain evaluator. Both ways must
+give the same text; the property tests hold them against each other.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Protocol
+
+from gas.annotate import codons
+from gas.annotate.codons import AA3
+from gas.annotate.csq import head, names_part, row, tail_part
+from gas.annotate.effects import effect
+from gas.annotate.hgvs import Change, Strands, coding_number
+from gas.annotate.model import ContigIndex, Model
+from gas.annotate.transcript import Transcript
+from gas.annotate.variant import Variant
+
+#: Bases of an intron next to an exon in which splice terms may hold.
+_FLANK = 17
+#: Introns shorter than this have flanks that touch.
+_SHORT_INTRON = 2 * _FLANK + 6
+_FAR = 1 << 60
+
+
+class Region(Protocol):
+    """One region of one transcript: genomic bounds, and rows of what happens within them."""
+
+    low: int
+    high: int
+
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
+        """The row (without allele) of a substitution at ``pos``; ``change`` is ``A>G`` and
+        ``reverse`` the same on the other strand."""
+        ...
+
+    def other(self, variant: Variant, strands: Strands) -> str:
+        """The row of any other variant that lies within the bounds as a whole."""
+        ...
+
+
+class Away:
+    """Up- or downstream of the transcript."""
+
+    __slots__ = ("_edge", "_head", "_tail", "high", "low")
+
+    def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, term: str) -> None:
+        self.low, self.high, self._edge = low, high, edge
+        self._head = f"{head([term])}{ribbon.names}||||||||||"
+        self._tail = ribbon.tail
+
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
+        return f"{self._head}{abs(pos - self._edge)}{self._tail}"
+
+    def other(self, variant: Variant, strands: Strands) -> str:
+        near = min(abs(variant.start - self._edge), abs(variant.end - self._edge))
+        return f"{self._head}{near}{self._tail}"
+
+
+class Intron:
+    """Half of an intron, without the bases next to the exon."""
+
+    __slots__ = ("_anchor", "_edge", "_head", "_strand", "_tail", "high", "low")
+
+    def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, index: int) -> None:
+        self.low, self.high, self._edge = low, high, edge
+        tx = ribbon.tx
+        self._strand = tx.strand
+        self._anchor = ribbon.anchor(edge, edge < low)
+        self._head = f"{ribbon.intron_head}{ribbon.intron_part(index)}{self._anchor}"
+        self._tail = f"||||||||{ribbon.tail}"
+
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
+        shown = change if self._strand > 0 else reverse
+        return f"{self._head}{abs(pos - self._edge)}{shown}{self._tail}"
+
+    def other(self, variant: Variant, strands: Strands) -> str:
+        change = strands.on(self._strand)
+        if change is None or not self._holds(change):
+            return ""
+        first = abs(change.first - self._edge)
+        if change.first == change.last:
+            where = f"{self._head}{first}"
+        else:
+            where = f"{self._head}{first}_{self._anchor}{abs(change.last - self._edge)}"
+        offset = change.shift * self._strand
+        return f"{where}{change.text}{self._tail}{offset or ''}"
+
+    def _holds(self, change: Change) -> bool:
+        low, high = self.low, self.high
+        moved = change.moved
+        return (
+            low <= change.first <= high
+            and low <= change.last <= high
+            and low <= moved.start <= high
+            and low <= moved.end <= high
+        )
+
+
+class Flank:
+    """The bases of an intron next to an exon."""
+
+    __slots__ = ("_edge", "_heads", "_middle", "_strand", "_tail", "high", "low")
+
+    def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, index: int) -> None:
+        self.low, self.high, self._edge = low, high, edge
+        self._strand = ribbon.tx.strand
+        donor = (edge < low) == (self._strand > 0)
+        self._heads = _flank_heads(donor, ribbon.suffix)
+        anchor = ribbon.anchor(edge, edge < low)
+        self._middle = f"{ribbon.names}{ribbon.intron_part(index)}{anchor}"
+        self._tail = f"||||||||{ribbon.tail}"
+
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
+        at = abs(pos - self._edge)
+        shown = change if self._strand > 0 else reverse
+        return f"{self._heads[at]}{self._middle}{at}{shown}{self._tail}"
+
+    def other(self, variant: Variant, strands: Strands) -> str:
+        return ""
+
+
+@lru_cache(maxsize=64)
+def _flank_heads(donor: bool, suffix: tuple[str, ...]) -> list[str]:
+    """``Consequence|IMPACT|`` by distance from the exon."""
+    out = [""]
+    for at in range(1, _FLANK + 1):
+        terms = set(suffix)
+        if at <= 2:
+            terms.add("splice_donor_variant" if donor else "splice_acceptor_variant")
+        else:
+            terms.add("intron_variant")
+            if donor and at == 5:
+                terms.add("splice_donor_5th_base_variant")
+            elif donor and at <= 6:
+                terms.add("splice_donor_region_variant")
+            elif at <= 8:
+                terms.add("splice_region_variant")
+            if not donor:
+                terms.add("splice_polypyrimidine_tract_variant")
+        out.append(head(terms))
+    return out
+
+
+class Exon:
+    """Part of an exon outside of the coding region."""
+
+    __slots__ = ("_base", "_head", "_middle", "_origin", "_strand", "_tail", "high", "low")
+
+    def __init__(self, ribbon: Ribbon, low: int, high: int, index: int, edge: bool) -> None:
+        self.low, self.high = low, high
+        tx = ribbon.tx
+        self._strand = tx.strand
+        cdna = tx.cdna_position(low)
+        #: The (imaginary) genomic positions at which cDNA and c. numbers would be 0.
+        self._origin = low - cdna * tx.strand
+        term, sign, zero = "non_coding_transcript_exon_variant", "", 0
+        if tx.cds is not None:
+            first, last = tx.coding_bounds
+            if cdna < first:
+                term, sign, zero = "5_prime_UTR_variant", "-", first
+            else:
+                term, sign, zero = "3_prime_UTR_variant", "*", last
+        self._base = self._origin + zero * tx.strand
+        terms = {term, *ribbon.suffix_exon}
+        if edge:
+            terms.add("splice_region_variant")
+        if tx.cds is None and tx.labels.biotype == "protein_coding":
+            terms = {"splice_region_variant"} if edge else {"coding_transcript_variant"}
+        self._head = f"{head(terms)}{ribbon.names}{ribbon.exon_part(index)}{sign}"
+        self._tail = f"||||||{ribbon.tail}"
+
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
+        shown = change if self._strand > 0 else reverse
+        return f"{self._head}{abs(pos - self._base)}{shown}||{abs(pos - self._origin)}{self._tail}"
+
+    def other(self, variant: Variant, strands: Strands) -> str:
+        return ""
+
+
+class Code:
+    """Part of an exon within the coding region, without the first and the last codon."""
+
+    __slots__ = (
+        "_coding",
+        "_heads",
+        "_origin",
+        "_protein",
+        "_ribbon",
+        "_strand",
+        "_table",
+        "_tail",
+        "_to_cdna",
+        "high",
+        "low",
+    )
+
+    def __init__(self, ribbon: Ribbon, low: int, high: int, index: int, edge: bool) -> None:
+        self.low, self.high = low, high
+        tx = ribbon.tx
+        self._ribbon = ribbon
+        self._strand = tx.strand
+        self._coding = tx.coding
+        self._table = tx.table
+        first = tx.coding_bounds[0]
+        #: 0-based place in the coding sequence is the distance from here.
+        cds0 = tx.cdna_position(low) - first + tx.phase
+        self._origin = low - cds0 * tx.strand
+        self._to_cdna = first - tx.phase
+        extra = {"splice_region_variant"} if edge else set()
+        part = f"{ribbon.names}{ribbon.exon_part(index)}"
+        self._heads = [
+            head({term, *extra, *ribbon.suffix}) + part
+            for term in ("missense_variant", "synonymous_variant", "stop_gained")
+        ]
+        name = tx.labels.hgvs_protein
+        self._protein = f"{name}:p." if name else ""
+        self._tail = f"||{ribbon.tail}"
+
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
+        if self._strand > 0:
+            at = pos - self._origin
+        else:
+            at = self._origin - pos
+            alt, change = _COMPLEMENT[alt], reverse
+        residue, within = divmod(at, 3)
+        codon = self._coding[at - within : at - within + 3]
+        found = _codon_change(codon, within, alt, self._table)
+        if found is None:
+            return self._ribbon.slow_snv(pos, ref, alt if self._strand > 0 else _COMPLEMENT[alt])
+        kind, before, after, acids, shown = found
+        residue += 1
+        protein = f"{self._protein}{before}{residue}{after}" if self._protein else ""
+        return (
+            f"{self._heads[kind]}{at + 1}{change}|{protein}|{at + self._to_cdna}|{at + 1}"
+            f"|{residue}|{acids}|{shown}{self._tail}"
+        )
+
+    def other(self, variant: Variant, strands: Strands) -> str:
+        return ""
+
+
+_COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
+
+
+@lru_cache(maxsize=1 << 14)
+def _codon_change(
+    codon: str, within: int, alt: str, table: int
+) -> tuple[int, str, str, str, str] | None:
+    """Index into the heads, HGVS before and after the number, Amino_acids, Codons; None where the
+    codon is not a plain one of a residue."""
+    code = codons.genetic_code(table)
+    changed = codon[:within] + alt + codon[within + 1 :]
+    before, after = code.get(codon), code.get(changed)
+    if before is None or after is None or before == "*":
+        return None
+    low, new = codon.lower(), changed.lower()
+    shown = (
+        f"{low[:within]}{codon[within]}{low[within + 1 :]}"
+        f"/{new[:within]}{changed[within]}{new[within + 1 :]}"
+    )
+    if before == after:
+        return 1, AA3[before], "%3D", before, shown
+    kind = 2 if after == "*" else 0
+    return kind, AA3[before], AA3[after], f"{before}/{after}", shown
+
+
+class Slow:
+    """A region in which the plain evaluator is asked."""
+
+    __slots__ = ("_ribbon", "high", "low")
+
+    def __init__(self, ribbon: Ribbon, low: int, high: int) -> None:
+        self._ribbon, self.low, self.high = ribbon, low, high
+
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
+        return self._ribbon.slow_snv(pos, ref, alt)
+
+    def other(self, variant: Variant, strands: Strands) -> str:
+        return ""
+
+
+class Ribbon:
+    """A transcript as the sweep sees it: ready parts of its rows, and its regions."""
+
+    def __init__(self, tx: Transcript, distance: int) -> None:
+        self.tx = tx
+        self._distance = distance
+        self.names = names_part(tx.labels)
+        self.tail = tail_part(tx)
+        self._name = f"{tx.labels.hgvs_transcript}:{'c' if tx.cds else 'n'}."
+        biotype = tx.labels.biotype
+        suffix = []
+        if biotype == "nonsense_mediated_decay":
+            suffix.append("NMD_transcript_variant")
+        #: Terms that hold in exons outside of the coding region, and those everywhere else.
+        self.suffix_exon = tuple(suffix)
+        if tx.cds is None and biotype != "protein_coding":
+            suffix.append("non_coding_transcript_variant")
+        self.suffix = tuple(suffix)
+        self.intron_head = head({"intron_variant", *self.suffix}) + self.names
+        self._regular = not (tx.mature or tx.has_frameshift_intron)
+
+    # -- parts of rows --
+
+    def anchor(self, edge: int, before: bool) -> str:
+        """The c. position of an exon's last base, with the sign of the bases behind it; ``before``:
+        the exon lies before them on the genome."""
+        sign = "+" if before == (self.tx.strand > 0) else "-"
+        return coding_number(self.tx, self.tx.cdna_position(edge), sign)
+
+    def intron_part(self, index: int) -> str:
+        """``EXON|INTRON|`` and the start of HGVSc."""
+        tx = self.tx
+        return f"|{tx.intron_rank(index)}/{len(tx.introns)}|{self._name}"
+
+    def exon_part(self, index: int) -> str:
+        """``EXON|INTRON|`` and the start of HGVSc."""
+        tx = self.tx
+        return f"{tx.exon_rank(index)}/{len(tx.exons)}||{self._name}"
+
+    # -- the plain evaluator --
+
+    def slow_snv(self, pos: int, ref: str, alt: str) -> str:
+        variant = Variant(pos, pos, ref, alt, alt, "other")
+        return self.slow(variant, Strands(self.tx.genome, self.tx.contig, variant))
+
+    def slow(self, variant: Variant, strands: Strands) -> str:
+        """The row of any variant, "" where the transcript is out of its reach."""
+        found = effect(self.tx, variant, strands, self._distance)
+        return "" if found is None else row(self.tx, found)
+
+    # -- regions --
+
+    def region(self, pos: int) -> tuple[int, int, Region | None]:
+        """The region around ``pos`` and its bounds; None beyond the distance."""
+        tx, reach = self.tx, self._distance
+        if pos < tx.start:
+            if pos < tx.start - reach:
+                return -_FAR, tx.start - reach - 1, None
+            term = "upstream_gene_variant" if tx.strand > 0 else "downstream_gene_variant"
+            low, high = tx.start - reach, tx.start - 1
+            return low, high, Away(self, low, high, tx.start, term)
+        if pos > tx.end:
+            if pos > tx.end + reach:
+                return tx.end + reach + 1, _FAR, None
+            term = "downstream_gene_variant" if tx.strand > 0 else "upstream_gene_variant"
+            low, high = tx.end + 1, tx.end + reach
+            return low, high, Away(self, low, high, tx.end, term)
+        found = self._inside(pos) if self._regular else Slow(self, tx.start, tx.end)
+        return found.low, found.high, found
+
+    def _inside(self, pos: int) -> Region:
+        index = self.tx.exon_index(pos)
+        if index >= 0:
+            return self._in_exon(pos, index)
+        ((low, high),) = self.tx.introns_near(pos, pos, 0)
+        return self._in_intron(pos, low, high, self.tx.exon_index(low - 1))
+
+    def _in_intron(self, pos: int, low: int, high: int, index: int) -> Region:
+        if high - low + 1 < _SHORT_INTRON:
+            return Slow(self, low, high)
+        if pos < low + _FLANK:
+            return Flank(self, low, low + _FLANK - 1, low - 1, index)
+        if pos > high - _FLANK:
+            return Flank(self, high - _FLANK + 1, high, high + 1, index)
+        # A base as near to either exon belongs to the one before it in reading order.
+        middle = low + (high - low + (0 if self.tx.strand > 0 else -1)) // 2
+        if pos <= middle:
+            return Intron(self, low + _FLANK, middle, low - 1, index)
+        return Intron(self, middle + 1, high - _FLANK, high + 1, index)
+
+    def _in_exon(self, pos: int, index: int) -> Region:
+        tx = self.tx
+        start, end = tx.exons[index]
+        low, high, edge = start, end, False
+        if index > 0:
+            low, high, edge = _cut(pos, low, high, start + 3, edge, before=True)
+        if index + 1 < len(tx.exons):
+            low, high, edge = _cut(pos, low, high, end - 2, edge, before=False)
+        if tx.cds is None:
+            return Exon(self, low, high, index, edge)
+        first, last = tx.cds
+        if pos < first:
+            return Exon(self, low, min(high, first - 1), index, edge)
+        if pos > last:
+            return Exon(self, max(low, last + 1), high, index, edge)
+        return self._in_code(pos, max(low, first), min(high, last), index, edge)
+
+    def _in_code(self, pos: int, low: int, high: int, index: int, edge: bool) -> Region:
+        tx = self.tx
+        if tx.cds_shift != tx.phase:
+            return Slow(self, low, high)
+        # The first and the last codon, and whatever follows the last whole one, are not regular.
+        codons_ = len(tx.coding) // 3
+        first = tx.coding_bounds[0] - tx.phase
+        near, far = first + 3, first + 3 * (codons_ - 1) - 1
+        at_low, at_high = tx.cdna_position(low), tx.cdna_position(high)
+        if tx.strand < 0:
+            at_low, at_high = at_high, at_low
+        begin, stop = max(at_low, near), min(at_high, far)
+        at = tx.cdna_position(pos)
+        if begin <= at <= stop:
+            left, right = begin - at_low, at_high - stop
+            if tx.strand < 0:
+                left, right = right, left
+            return Code(self, low + left, high - right, index, edge)
+        if at < begin:
+            stop = min(at_high, near - 1)
+            begin = at_low
+        else:
+            begin, stop = max(at_low, far + 1), at_high
+        left, right = begin - at_low, at_high - stop
+        if tx.strand < 0:
+            left, right = right, left
+        return Slow(self, low + left, high - right)
+
+
+def _cut(
+    pos: int, low: int, high: int, at: int, edge: bool, *, before: bool
+) -> tuple[int, int, bool]:
+    """Cut a stretch at ``at``; the side ``before`` (else behind) it is the exon's edge."""
+    if pos < at:
+        return low, min(high, at - 1), edge or before
+    return max(low, at), high, edge or not before
+
+
+class Sweep:
+    """The transcripts and regions around a position that moves along one contig."""
+
+    def __init__(self, model: Model, contig: str, distance: int) -> None:
+        self._model = model
+        self._distance = distance
+        self._index: ContigIndex = model.index(contig)
+        self._beyond = max(0, distance - model.reach)
+        self._ribbons: dict[int, Ribbon] = {}
+        #: The stretch of the index, and the transcripts in it.
+        self._stretch = (1, 0)
+        self._current: list[Ribbon] = []
+        self._bounds: list[tuple[int, int, Region | None]] = []
+        #: The segment.
+        self.low, self.high = 1, 0
+        self.regions: list[Region] = []
+        self.ribbons: list[Ribbon] = []
+
+    def move(self, pos: int) -> None:
+        """Make the segment around ``pos``."""
+        if not self._stretch[0] <= pos <= self._stretch[1]:
+            self._enter(pos)
+        low, high = self._stretch
+        bounds = self._bounds
+        for i, ribbon in enumerate(self._current):
+            found = bounds[i]
+            if not found[0] <= pos <= found[1]:
+                found = bounds[i] = ribbon.region(pos)
+            if found[0] > low:
+                low = found[0]
+            if found[1] < high:
+                high = found[1]
+        self.low, self.high = low, high
+        self.regions = [found[2] for found in bounds if found[2] is not None]
+        self.ribbons = [r for r, found in zip(self._current, bounds, strict=True) if found[2]]
+
+    def _enter(self, pos: int) -> None:
+        if self._beyond:
+            low = high = pos
+            numbers = self._index.between(pos - self._beyond, pos + self._beyond)
+        else:
+            low, high, numbers = self._index.at(pos)
+        known, bounds = self._ribbons, dict(zip(self._ribbons, self._bounds, strict=True))
+        self._ribbons = {n: known[n] if n in known else self._ribbon(n) for n in numbers}
+        self._current = list(self._ribbons.values())
+        self._bounds = [bounds.get(n, (1, 0, None)) for n in numbers]
+        self._stretch = (low, high)
+
+    def _ribbon(self, number: int) -> Ribbon:
+        return Ribbon(self._model.transcript(number), self._distance)
+
+    def around(self, start: int, end: int) -> list[Ribbon]:
+        """All transcripts within reach of a range, in the order of rows."""
+        numbers = self._index.between(start - self._beyond, end + self._beyond)
+        return [self._ribbons.get(n) or self._ribbon(n) for n in numbers]
