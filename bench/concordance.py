@@ -75,13 +75,15 @@ def compare(pack: Pack, truth: Path) -> Tally:
     columns, records = read_truth(truth)
     tally = Tally()
     source: Source = _NoSource()
-    with TemporaryDirectory() as scratch:
-        with engine.open(source, pack, Context(Path(scratch))) as session:
-            for at in range(0, len(records), _SLICE):
-                part = records[at : at + _SLICE]
-                entries = session.annotate(part)
-                for record, entry in zip(part, entries, strict=True):
-                    _compare_record(tally, record, columns, engine.info().columns, entry)
+    with (
+        TemporaryDirectory() as scratch,
+        engine.open(source, pack, Context(Path(scratch))) as session,
+    ):
+        for at in range(0, len(records), _SLICE):
+            part = records[at : at + _SLICE]
+            entries = session.annotate(part)
+            for record, entry in zip(part, entries, strict=True):
+                _compare_record(tally, record, columns, engine.info().columns, entry)
     return tally
 
 

@@ -85,10 +85,23 @@ def _ambiguous(codon: str, table: int) -> str:
 def translate(sequence: str, table: int = STANDARD) -> str:
     """Amino acids of the whole codons of ``sequence``; an incomplete last codon is left out."""
     code = genetic_code(table)
+    parts = [sequence[i : i + 3] for i in range(0, len(sequence) - 2, 3)]
+    try:
+        return "".join([code[codon] for codon in parts])
+    except KeyError:
+        return "".join([code.get(codon) or _ambiguous(codon, table) for codon in parts])
+
+
+def translate_to_stop(sequence: str, start0: int, table: int = STANDARD) -> str:
+    """Amino acids from the 0-based place ``start0`` up to and with the first stop, or to the end."""
+    code = genetic_code(table)
     out = []
-    for i in range(0, len(sequence) - 2, 3):
+    for i in range(start0, len(sequence) - 2, 3):
         codon = sequence[i : i + 3]
-        out.append(code.get(codon) or _ambiguous(codon, table))
+        residue = code.get(codon) or _ambiguous(codon, table)
+        out.append(residue)
+        if residue == "*":
+            break
     return "".join(out)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gas.annotate import terms
 from gas.annotate.effects import Effect
@@ -44,6 +45,11 @@ def order_terms(found: Iterable[str]) -> str:
 
 def head(found: Iterable[str]) -> str:
     """``Consequence|IMPACT|`` of a row."""
+    return _head(frozenset(found))
+
+
+@lru_cache(maxsize=4096)
+def _head(found: frozenset[str]) -> str:
     text = order_terms(found)
     return f"{text}|{terms.impact(text.split('&')[0])}|"
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gas.annotate import hgvs
 from gas.annotate.consequence import (
     Coding,
     Site,
@@ -17,6 +16,7 @@ from gas.annotate.consequence import (
     locate,
     overlap,
 )
+from gas.annotate.hgvs import Strands, names
 from gas.annotate.transcript import Coord, Transcript
 from gas.annotate.variant import Variant
 
@@ -42,10 +42,12 @@ class Effect:
     offset: str = ""
 
 
-def effect(tx: Transcript, variant: Variant, shift: int, distance: int = DISTANCE) -> Effect | None:
+def effect(
+    tx: Transcript, variant: Variant, strands: Strands, distance: int = DISTANCE
+) -> Effect | None:
     """The effect of ``variant`` on ``tx``, None where it is out of reach.
 
-    ``shift``: ``hgvs.shift_length`` of the variant on the transcript's strand.
+    ``strands``: the readings of the same variant.
     """
     start, end = variant.start, variant.end
     if not overlap(start, end, tx.start, tx.end):
@@ -62,7 +64,7 @@ def effect(tx: Transcript, variant: Variant, shift: int, distance: int = DISTANC
         out.cdna = span(site.cdna_start, site.cdna_end)
     if site.coding:
         _coding_columns(out, tx, site, change)
-    named = hgvs.names(tx, variant, site, verdict, shift)
+    named = names(tx, variant, site, verdict, strands.on(tx.strand))
     out.hgvsc, out.hgvsp = named.transcript, named.protein.replace("=", "%3D")
     if named.offset and (out.hgvsc or out.hgvsp):
         out.offset = str(named.offset)

@@ -92,7 +92,7 @@ def position_name(tx: Transcript, position: int) -> str:
     """The c. or n. position of a genomic base (1-based) within the transcript's ends."""
     i = tx.exon_index(position)
     if i >= 0:
-        return _coding_number(tx, tx.cdna_position(position), "")
+        return coding_number(tx, tx.cdna_position(position), "")
     ((left, right),) = tx.introns_near(position, position, 0)
     return _intron_name(tx, position, left - 1, right + 1)
 
@@ -107,10 +107,10 @@ def _intron_name(tx: Transcript, position: int, before: int, after: int) -> str:
         near_before = from_before < from_after
         sign = "-" if near_before else "+"
     anchor, distance = (before, from_before) if near_before else (after, from_after)
-    return _coding_number(tx, tx.cdna_position(anchor), f"{sign}{distance}")
+    return coding_number(tx, tx.cdna_position(anchor), f"{sign}{distance}")
 
 
-def _coding_number(tx: Transcript, cdna: int, offset: str) -> str:
+def coding_number(tx: Transcript, cdna: int, offset: str) -> str:
     if tx.cds is None:
         return f"{cdna}{offset}"
     first, last = tx.coding_bounds
@@ -121,91 +121,111 @@ def _coding_number(tx: Transcript, cdna: int, offset: str) -> str:
     return f"{cdna - first + (1 if cdna >= first else 0)}{offset}"
 
 
-@dataclass(slots=True)
-class _Change:
-    """A change in transcript orientation; ``start``, ``end`` count from the transcript's 5' end
-    along the genome (introns included), 1-based."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change as one strand of the genome reads it; the same for all transcripts of the strand.
 
-    start: int
-    end: int
-    ref: str
-    alt: str
+    ``first`` and ``last`` are the genomic positions that its name quotes, in reading order.
+    """
+
+    first: int
+    last: int
     kind: str
+    #: What follows the position: ``A>G``, ``del``, ``insTT``.
+    text: str
+    #: Bases it was moved 3'.
+    shift: int
+    #: The variant after it was moved.
+    moved: Variant
+    #: Name of a dup for a transcript that does not hold its first copy: an ins.
+    plain: Change | None = None
 
 
-def _classify(tx: Transcript, start: int, end: int, ref: str, alt: str) -> _Change | None:
-    if ref == alt:
+class Strands:
+    """The two readings of a variant, worked out when asked for."""
+
+    def __init__(self, genome: Genome, contig: str, variant: Variant) -> None:
+        self._genome, self._contig, self._variant = genome, contig, variant
+        self._known: dict[int, Change | None] = {}
+
+    def on(self, strand: int) -> Change | None:
+        """The change as ``strand`` (1, -1) reads it; None where the alleles do not differ or are
+        not of A, C, G and T."""
+        if strand not in self._known:
+            self._known[strand] = _read(self._genome, self._contig, self._variant, strand)
+        return self._known[strand]
+
+
+def _read(genome: Genome, contig: str, variant: Variant, strand: int) -> Change | None:
+    if not variant.is_plain or variant.ref == variant.alt:
         return None
-    if not alt:
-        return _Change(start, end, ref, alt, "del")
-    if len(ref) == len(alt):
-        if len(ref) == 1:
-            return _Change(start, end, ref, alt, ">")
-        inverted = codons.reverse_complement(ref) == alt
-        return _Change(start, end, ref, alt, "inv" if inverted else "delins")
+    shift = shift_length(genome, contig, variant, strand)
+    moved = shifted(variant, shift, strand)
+    ref, alt = moved.ref, moved.alt
+    if strand < 0:
+        ref, alt = codons.reverse_complement(ref), codons.reverse_complement(alt)
+    first, last = (moved.start, moved.end) if strand > 0 else (moved.end, moved.start)
     if not ref:
-        size = len(alt)
-        if end >= size and _slice(tx, end - size + 1, end) == alt:
-            return _Change(end - size + 1, end, ref, alt, "dup")
-        return _Change(end, start, ref, alt, "ins")
+        return _inserted(genome, contig, moved, alt, shift, strand)
+    if not alt:
+        return Change(first, last, "del", "del", shift, moved)
+    if len(ref) == len(alt) == 1:
+        return Change(first, last, ">", f"{ref}>{alt}", shift, moved)
+    kind = "inv" if codons.reverse_complement(ref) == alt else "delins"
     times, rest = divmod(len(alt), len(ref))
-    if not rest and alt == ref * times:
-        return _Change(start, end, ref, alt, "dup" if times == 2 else f"[{times}]")
-    return _Change(start, end, ref, alt, "delins")
+    if times > 1 and not rest and alt == ref * times:
+        kind = "dup" if times == 2 else f"[{times}]"
+        return Change(first, last, kind, kind, shift, moved)
+    return _clipped(first, last, ref, alt, kind, moved, strand)
 
 
-def _slice(tx: Transcript, start: int, end: int) -> str:
-    """Genomic bases ``start`` to ``end`` as counted from the transcript's 5' end."""
-    if tx.strand > 0:
-        return tx.genome.fetch(tx.contig, tx.start + start - 1, tx.start + end - 1)
-    sequence = tx.genome.fetch(tx.contig, tx.end - end + 1, tx.end - start + 1)
-    return codons.reverse_complement(sequence)
+def _inserted(
+    genome: Genome, contig: str, moved: Variant, alt: str, shift: int, strand: int
+) -> Change:
+    # Of an insertion the bases on either side are quoted, in reading order.
+    before, after = (moved.end, moved.start) if strand > 0 else (moved.start, moved.end)
+    plain = Change(before, after, "ins", f"ins{alt}", shift, moved)
+    first = before - (len(alt) - 1) * strand
+    low, high = min(first, before), max(first, before)
+    copy = genome.fetch(contig, low, high)
+    if (copy if strand > 0 else codons.reverse_complement(copy)) != alt:
+        return plain
+    return Change(first, before, "dup", "dup", shift, moved, plain)
 
 
-def _clip(change: _Change) -> _Change:
-    ref, alt, start, end = change.ref, change.alt, change.start, change.end
-    if change.kind in ("dup", "ins", "del", ">"):
-        return change
+def _clipped(
+    first: int, last: int, ref: str, alt: str, kind: str, moved: Variant, strand: int
+) -> Change:
     while ref and alt and ref[0] == alt[0]:
-        ref, alt, start = ref[1:], alt[1:], start + 1
+        ref, alt, first = ref[1:], alt[1:], first + strand
     while ref and alt and ref[-1] == alt[-1]:
-        ref, alt, end = ref[:-1], alt[:-1], end - 1
-    kind = change.kind
-    if not ref and alt:
-        kind, start, end = "ins", end, start
-    elif ref and not alt:
-        kind = "del"
-    elif len(ref) == len(alt) == 1:
-        kind = ">"
-    return _Change(start, end, ref, alt, kind)
+        ref, alt, last = ref[:-1], alt[:-1], last - strand
+    if not ref:
+        return Change(last, first, "ins", f"ins{alt}", 0, moved)
+    if not alt:
+        return Change(first, last, "del", "del", 0, moved)
+    if len(ref) == len(alt) == 1:
+        return Change(first, last, ">", f"{ref}>{alt}", 0, moved)
+    return Change(first, last, kind, kind if kind == "inv" else f"delins{alt}", 0, moved)
 
 
-def hgvs_transcript(tx: Transcript, variant: Variant, offset: int) -> str:
-    """The c. or n. name, "" where there is none. ``offset`` is the shift that applies."""
-    if not variant.is_plain:
-        return ""
-    length = tx.end - tx.start + 1
-    if tx.strand > 0:
-        start, end = variant.start - tx.start + 1, variant.end - tx.start + 1
-    else:
-        start, end = tx.end - variant.end + 1, tx.end - variant.start + 1
-    if start < 1 or end < 1 or start > length or end > length or end + offset > length:
-        return ""
-    ref = on_transcript(tx, variant.ref)
-    alt = on_transcript(tx, variant.alt)
-    if offset:
-        ref, alt = _turn(ref, offset), _turn(alt, offset)
-    change = _classify(tx, start + offset, end + offset, ref, alt)
+def hgvs_transcript(tx: Transcript, variant: Variant, change: Change | None) -> str:
+    """The c. or n. name of ``variant``, "" where there is none."""
     if change is None:
         return ""
-    change = _clip(change)
-    first = _named(tx, change.start)
+    for end in (variant.start, variant.end, change.moved.start, change.moved.end):
+        if not tx.start <= end <= tx.end:
+            return ""
+    if change.plain is not None and not tx.start <= change.first <= tx.end:
+        change = change.plain
+    if not (tx.start <= change.first <= tx.end and tx.start <= change.last <= tx.end):
+        return ""
+    first = position_name(tx, change.first)
     if change.kind == ">" and variant.start == variant.end and tx.cds_shift:
         first = _phased(tx, variant.start) or first
-    last = first if change.start == change.end else _named(tx, change.end)
-    if not first or not last:
-        return ""
-    return f"{tx.labels.hgvs_transcript}:{'c' if tx.cds else 'n'}.{_describe(change, first, last)}"
+    last = first if change.first == change.last else position_name(tx, change.last)
+    where = first if first == last else f"{first}_{last}"
+    return f"{tx.labels.hgvs_transcript}:{'c' if tx.cds else 'n'}.{where}{change.text}"
 
 
 def _phased(tx: Transcript, position: int) -> str:
@@ -213,20 +233,6 @@ def _phased(tx: Transcript, position: int) -> str:
     cdna = tx.cdna_position(position)
     first, last = tx.coding_bounds
     return str(cdna - first + 1 + tx.cds_shift) if first <= cdna <= last else ""
-
-
-def _named(tx: Transcript, at: int) -> str:
-    position = tx.start + at - 1 if tx.strand > 0 else tx.end - at + 1
-    return position_name(tx, position) if tx.start <= position <= tx.end else ""
-
-
-def _describe(change: _Change, first: str, last: str) -> str:
-    where = first if first == last else f"{first}_{last}"
-    if change.kind == ">":
-        return f"{first}{change.ref}>{change.alt}"
-    if change.kind in ("ins", "delins"):
-        return f"{where}{change.kind}{change.alt}"
-    return f"{where}{change.kind}"
 
 
 # -- protein --------------------------------------------------------------------------------------
@@ -302,42 +308,30 @@ def _name_kind(change: _Residues) -> None:
         change.kind = "delins"
 
 
-def _changed_protein(tx: Transcript, site: Site, alt: str) -> str:
-    return codons.translate(changed_coding(tx, site, alt) or "", tx.table)
-
-
-def _to_stop(protein: str, before: int) -> str:
-    """Residues from behind ``before`` to the first stop, "?" where there is none."""
-    stop = protein.find("*") + 1
-    distance = stop - before
-    return str(distance) if stop and distance > 0 else "?"
-
-
 def _frameshift(
     tx: Transcript, site: Site, change: _Residues, alt: str, verdict: CodingTerms
 ) -> str:
-    new = _changed_protein(tx, site, alt)
-    old = tx.peptide + "*"
     assert site.pep_start is not None
     at = site.pep_start
-    if at > len(new):
+    # The protein from the first residue touched up to its new stop.
+    new = codons.translate_to_stop(changed_coding(tx, site, alt) or "", at * 3 - 3, tx.table)
+    if not new:
         return _deleted(change)
-    while at <= len(new):
-        before, after = old[at - 1 : at], new[at - 1 : at]
-        if before == "*" and after == "*":
-            return f"Ter{at}="
-        if before != after:
-            break
-        at += 1
-    else:
-        before = after = ""
+    old = tx.peptide[at - 1 :] + "*"
+    n = 0
+    while n < len(new) and new[n] == old[n : n + 1]:
+        if new[n] == "*":
+            return f"Ter{at + n}="
+        n += 1
+    before, after = (old[n : n + 1], new[n]) if n < len(new) else (new[-1], new[-1])
     if verdict.start_lost:
-        change.start = at
+        change.start = at + n
         return _with_question(three_letter(before), change)
+    where = f"{three_letter(before)}{at + n}"
     if after == "*":
-        return f"{three_letter(before)}{at}Ter"
-    distance = _to_stop(new, at - 1) if at > 1 else "?"
-    return f"{three_letter(before)}{at}{three_letter(after)}fsTer{distance}"
+        return f"{where}Ter"
+    ends = new.endswith("*") and "*" not in tx.peptide[: at - 1] and at + n > 1
+    return f"{where}{three_letter(after)}fsTer{len(new) - n if ends else '?'}"
 
 
 def _with_question(ref: str, change: _Residues) -> str:
@@ -391,8 +385,9 @@ def _deleted(change: _Residues) -> str:
 
 
 def _extension(tx: Transcript, site: Site, change: _Residues, alt: str, ref: str, new: str) -> str:
-    protein = _changed_protein(tx, site, alt)
-    distance = _to_stop(protein, len(tx.peptide) + 1) if change.start > 1 else "?"
+    protein = codons.translate_to_stop(changed_coding(tx, site, alt) or "", 0, tx.table)
+    more = len(protein) - 1 - len(tx.peptide)
+    distance = str(more) if protein.endswith("*") and more > 0 and change.start > 1 else "?"
     tail = f"{new[:3] if change.alt else 'del'}extTer{distance}"
     if len(ref) > 3 and change.kind == "del":
         return f"{ref[:3]}{change.start}_{ref[-3:]}{change.end}{tail}"
@@ -448,13 +443,18 @@ class Names:
 
 
 def names(
-    tx: Transcript, variant: Variant, site: Site, verdict: CodingTerms | None, length: int
+    tx: Transcript,
+    variant: Variant,
+    site: Site,
+    verdict: CodingTerms | None,
+    change: Change | None,
 ) -> Names:
-    """All HGVS columns of a variant within ``tx``; ``length`` is ``shift_length`` on its strand."""
-    transcript = hgvs_transcript(tx, variant, length)
+    """All HGVS columns of a variant within ``tx``; ``change`` is ``Strands.on`` its strand."""
+    if change is None:
+        return Names("", "", 0)
     protein = ""
     if verdict is not None and tx.labels.hgvs_protein:
-        moved = shifted(variant, length, tx.strand)
-        moved_site = locate(tx, moved.start, moved.end) if length else site
+        moved = change.moved
+        moved_site = locate(tx, moved.start, moved.end) if change.shift else site
         protein = hgvs_protein(tx, moved, moved_site, verdict)
-    return Names(transcript, protein, length * tx.strand)
+    return Names(hgvs_transcript(tx, variant, change), protein, change.shift * tx.strand)

@@ -2,8 +2,8 @@
 
     8 bytes    magic, format version
     8 bytes    length of the head
-    head       JSON: pack digest, contigs (name, length, place of the sequence), arrays (type, shape,
-               place)
+    head       JSON: pack digest, contigs (name, length, place of the sequence), arrays (type,
+               shape, place)
     arrays     aligned to 64 bytes; places count from the file's start
     sequences  one upper-case byte per base
 
@@ -272,7 +272,8 @@ class Model:
 
     def offset(self, contig: str) -> int:
         """See ``bytes``."""
-        return self._places[contig] - 1
+        place: int = self._places[contig]
+        return place - 1
 
     def fetch(self, contig: str, start: int, end: int) -> str:
         """Bases ``start`` to ``end``, 1-based inclusive, cut at the contig's ends."""
