@@ -93,7 +93,7 @@ def translate(sequence: str, table: int = STANDARD) -> str:
 
 
 def translate_to_stop(sequence: str, start0: int, table: int = STANDARD) -> str:
-    """Amino acids from the 0-based place ``start0`` up to and with the first stop, or to the end."""
+    """Amino acids from the 0-based place ``start0`` to the first stop (with it) or to the end."""
     code = genetic_code(table)
     out = []
     for i in range(start0, len(sequence) - 2, 3):

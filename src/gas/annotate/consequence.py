@@ -146,16 +146,19 @@ def allele_codons(tx: Transcript, site: Site, allele: str) -> str | None:
     """The codons that the site touches, with ``allele`` in its place."""
     if site.pep_start is None or site.pep_end is None:
         return None
-    changed = changed_coding(tx, site, allele)
-    if changed is None or site.cds_start is None or site.cds_end is None:
+    if site.cds_start is None or site.cds_end is None:
         return None
     first = site.pep_start * 3 - 3
-    width = site.pep_end * 3 - first
     growth = len(allele) - (site.cds_end - site.cds_start + 1)
-    if not growth:
-        # A substitution in a last codon that is incomplete does not borrow from the 3' UTR.
-        changed = changed[: len(tx.coding)]
-    return changed[first : max(first, first + width + growth)]
+    width = site.pep_end * 3 - first + growth
+    changed = tx.coding[first : site.cds_start - 1] + allele
+    missing = width - len(changed)
+    if missing > 0:
+        changed += tx.coding[site.cds_end : site.cds_end + missing]
+        # Only a change of length may borrow bases from the 3' UTR.
+        if growth and len(changed) < width:
+            changed += tx.utr3[: width - len(changed)]
+    return changed[: max(0, width)]
 
 
 def residues(codon: str | None, table: int) -> str | None:
@@ -400,17 +403,18 @@ class CodingTerms:
     def _same_stop(self, ref: str, alt: str) -> bool:
         if ref == "X" and alt == "X":
             return False
-        protein, site = self.tx.peptide, self.site
-        assert site.pep_start is not None
-        assert site.pep_end is not None
-        if site.pep_start > len(protein) + 1:
+        tx, start, end = self.tx, self.site.pep_start, self.site.pep_end
+        assert start is not None
+        assert end is not None
+        length = tx.protein_length
+        if start > length + 1 or (ref == alt[:1] and "*" in alt):
             return True
-        if ref == alt[:1] and "*" in alt:
-            return True
-        changed = protein[: site.pep_start - 1] + alt + protein[site.pep_end :]
-        extra = len(changed) - len(protein)
-        if changed[: len(protein)] == protein and 0 < extra < 3:
-            return True
+        extra = start - 1 + len(alt) + max(0, length - end) - length
+        if 0 < extra < 3 and (start > length or alt[0] == tx.residue(start)):
+            protein = tx.peptide
+            changed = protein[: start - 1] + alt + protein[end:]
+            if changed.startswith(protein):
+                return True
         return "*" in ref and ref.find("*") == alt.find("*")
 
     def _stop_altered(self) -> bool:

@@ -56,10 +56,8 @@ def effect(
     change = coding_change(tx, variant, site)
     terms, verdict = consequence_terms(tx, variant, site, change)
     out = Effect(frozenset(terms))
-    out.exon = _rank_span(tx, [i for i, e in enumerate(tx.exons) if overlap(start, end, *e)], True)
-    out.intron = _rank_span(
-        tx, [i for i, e in enumerate(tx.introns) if overlap(start, end, *e)], False
-    )
+    out.exon = exon_column(tx, start, end)
+    out.intron = intron_column(tx, start, end)
     if site.exonic:
         out.cdna = span(site.cdna_start, site.cdna_end)
     if site.coding:
@@ -82,14 +80,20 @@ def _nearby(tx: Transcript, start: int, end: int, distance: int) -> Effect | Non
     return Effect(frozenset({f"{term}_gene_variant"}), distance=str(nearest))
 
 
-def _rank_span(tx: Transcript, indices: list[int], exons: bool) -> str:
-    """EXON and INTRON: ``3/7``, ``3-4/7``."""
-    if not indices:
-        return ""
-    rank = tx.exon_rank if exons else tx.intron_rank
-    ranks = sorted(rank(i) for i in indices)
-    number = str(ranks[0]) if len(ranks) == 1 else f"{ranks[0]}-{ranks[-1]}"
-    return f"{number}/{len(tx.exons) if exons else len(tx.introns)}"
+def exon_column(tx: Transcript, start: int, end: int) -> str:
+    """EXON: ``3/7``, ``3-4/7``."""
+    return _ranks([tx.exon_rank(i) for i in tx.exons_hit(start, end)], len(tx.exons))
+
+
+def intron_column(tx: Transcript, start: int, end: int) -> str:
+    """INTRON: ``3/6``, ``3-4/6``."""
+    return _ranks([tx.intron_rank(i) for i in tx.introns_hit(start, end)], len(tx.introns))
+
+
+def _ranks(ranks: list[int], total: int) -> str:
+    if len(ranks) < 2:
+        return f"{ranks[0]}/{total}" if ranks else ""
+    return f"{min(ranks)}-{max(ranks)}/{total}"
 
 
 def span(start: int | None, end: int | None) -> str:

@@ -317,20 +317,20 @@ def _frameshift(
     new = codons.translate_to_stop(changed_coding(tx, site, alt) or "", at * 3 - 3, tx.table)
     if not new:
         return _deleted(change)
-    old = tx.peptide[at - 1 :] + "*"
-    n = 0
-    while n < len(new) and new[n] == old[n : n + 1]:
-        if new[n] == "*":
+    n, old = 0, tx.residue(at)
+    while n < len(new) and new[n] == old:
+        if old == "*":
             return f"Ter{at + n}="
         n += 1
-    before, after = (old[n : n + 1], new[n]) if n < len(new) else (new[-1], new[-1])
+        old = tx.residue(at + n)
+    before, after = (old, new[n]) if n < len(new) else (new[-1], new[-1])
     if verdict.start_lost:
         change.start = at + n
         return _with_question(three_letter(before), change)
     where = f"{three_letter(before)}{at + n}"
     if after == "*":
         return f"{where}Ter"
-    ends = new.endswith("*") and "*" not in tx.peptide[: at - 1] and at + n > 1
+    ends = new.endswith("*") and at + n > 1
     return f"{where}{three_letter(after)}fsTer{len(new) - n if ends else '?'}"
 
 

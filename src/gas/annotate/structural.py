@@ -21,7 +21,7 @@ import re
 from dataclasses import dataclass
 
 from gas.annotate.consequence import locate, overlap
-from gas.annotate.effects import Effect, effect
+from gas.annotate.effects import Effect, effect, exon_column, intron_column
 from gas.annotate.hgvs import Strands
 from gas.annotate.transcript import Transcript
 from gas.annotate.variant import Variant
@@ -77,17 +77,9 @@ def structural_effect(tx: Transcript, sv: Structural, distance: int) -> Effect |
         if sv.kind in whole:
             return Effect(frozenset({whole[sv.kind]}))
     out = Effect(frozenset(_terms(tx, sv)))
-    out.exon = _ranks(tx, [i for i, e in enumerate(tx.exons) if overlap(start, end, *e)], True)
-    out.intron = _ranks(tx, [i for i, e in enumerate(tx.introns) if overlap(start, end, *e)], False)
+    out.exon = exon_column(tx, start, end)
+    out.intron = intron_column(tx, start, end)
     return out
-
-
-def _ranks(tx: Transcript, found: list[int], exons: bool) -> str:
-    if not found:
-        return ""
-    ranks = sorted((tx.exon_rank if exons else tx.intron_rank)(i) for i in found)
-    span = str(ranks[0]) if len(ranks) == 1 else f"{ranks[0]}-{ranks[-1]}"
-    return f"{span}/{len(tx.exons) if exons else len(tx.introns)}"
 
 
 def _terms(tx: Transcript, sv: Structural) -> set[str]:

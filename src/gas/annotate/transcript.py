@@ -261,6 +261,31 @@ class Transcript:
         last = bisect_left(self._exon_ends, high + margin + 1)
         return self.introns[max(0, first) : max(0, last)]
 
+    def exons_hit(self, start: int, end: int) -> range:
+        """Indices of the exons that a range touches; an insertion must lie inside of one."""
+        first = bisect_left(self._exon_ends, start)
+        last = bisect_right(self.exon_starts, end)
+        return range(first, max(first, last))
+
+    def introns_hit(self, start: int, end: int) -> range:
+        """Indices of the introns that a range touches; an insertion must lie inside of one."""
+        first = max(0, bisect_right(self.exon_starts, start) - 1)
+        last = min(len(self.exons) - 1, bisect_left(self._exon_ends, end))
+        return range(first, max(first, last))
+
+    def residue(self, number: int) -> str:
+        """Residue ``number`` (1-based) of the protein; ``*`` behind the last one, "" beyond."""
+        codon = self.coding[number * 3 - 3 : number * 3]
+        if len(codon) == 3:
+            return codons.translate(codon, self.table)
+        return "*" if number == len(self.coding) // 3 + 1 else ""
+
+    @cached_property
+    def protein_length(self) -> int:
+        """Residues of ``peptide``."""
+        whole, rest = divmod(len(self.coding), 3)
+        return whole - 1 if not rest and self.residue(whole) == "*" else whole
+
     @cached_property
     def _exon_ends(self) -> list[int]:
         return [e for _, e in self.exons]
