@@ -311,27 +311,48 @@ def _name_kind(change: _Residues) -> None:
 def _frameshift(
     tx: Transcript, site: Site, change: _Residues, alt: str, verdict: CodingTerms
 ) -> str:
-    assert site.pep_start is not None
-    at = site.pep_start
-    # The protein from the first residue touched up to its new stop.
-    new = codons.translate_to_stop(changed_coding(tx, site, alt) or "", at * 3 - 3, tx.table)
-    if not new:
+    start, at = site.cds_start, site.pep_start
+    assert start is not None
+    assert at is not None
+    assert site.cds_end is not None
+    found = frameshift(tx, start, site.cds_end, alt, at)
+    if found is None:
         return _deleted(change)
+    if verdict.start_lost:
+        change.start = found.number
+        return _with_question(three_letter(found.before), change)
+    return found.text
+
+
+@dataclass(frozen=True, slots=True)
+class Frameshift:
+    """The first residue that differs, and the name of the change."""
+
+    number: int
+    before: str
+    text: str
+
+
+def frameshift(tx: Transcript, start: int, end: int, alt: str, at: int) -> Frameshift | None:
+    """A frameshift by ``alt`` in place of CDS ``start`` to ``end``, which residue ``at`` is the
+    first to feel; None where no residue is left."""
+    # The protein from the first residue touched up to its new stop.
+    changed = tx.coding[at * 3 - 3 : start - 1] + alt + tx.coding[end:] + tx.utr3
+    new = codons.translate_to_stop(changed, 0, tx.table)
+    if not new:
+        return None
     n, old = 0, tx.residue(at)
     while n < len(new) and new[n] == old:
         if old == "*":
-            return f"Ter{at + n}="
+            return Frameshift(at + n, old, f"Ter{at + n}=")
         n += 1
         old = tx.residue(at + n)
     before, after = (old, new[n]) if n < len(new) else (new[-1], new[-1])
-    if verdict.start_lost:
-        change.start = at + n
-        return _with_question(three_letter(before), change)
     where = f"{three_letter(before)}{at + n}"
     if after == "*":
-        return f"{where}Ter"
-    ends = new.endswith("*") and at + n > 1
-    return f"{where}{three_letter(after)}fsTer{len(new) - n if ends else '?'}"
+        return Frameshift(at + n, before, f"{where}Ter")
+    distance = len(new) - n if new.endswith("*") and at + n > 1 else "?"
+    return Frameshift(at + n, before, f"{where}{three_letter(after)}fsTer{distance}")
 
 
 def _with_question(ref: str, change: _Residues) -> str:

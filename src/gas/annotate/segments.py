@@ -17,14 +17,15 @@ give the same text; the property tests hold them against each other.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import lru_cache
 from typing import Protocol
 
 from gas.annotate import codons
-from gas.annotate.codons import AA3
+from gas.annotate.codons import AA3, translate
 from gas.annotate.csq import head, names_part, row, tail_part
-from gas.annotate.effects import effect
-from gas.annotate.hgvs import Change, Strands, coding_number
+from gas.annotate.effects import effect, shown_codon
+from gas.annotate.hgvs import Change, Strands, coding_number, frameshift
 from gas.annotate.model import ContigIndex, Model
 from gas.annotate.transcript import Transcript
 from gas.annotate.variant import Variant
@@ -52,6 +53,23 @@ class Region(Protocol):
         ...
 
 
+def _inside(change: Change, low: int, high: int) -> bool:
+    """Do a change's name and its place after the 3' shift lie within the bounds?"""
+    moved = change.moved
+    return (
+        low <= change.first <= high
+        and low <= change.last <= high
+        and low <= moved.start <= high
+        and low <= moved.end <= high
+    )
+
+
+def _span(a: int, b: int) -> str:
+    if a == b:
+        return str(a)
+    return f"{a}-{b}" if a < b else f"{b}-{a}"
+
+
 class Away:
     """Up- or downstream of the transcript."""
 
@@ -77,11 +95,10 @@ class Intron:
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, index: int) -> None:
         self.low, self.high, self._edge = low, high, edge
-        tx = ribbon.tx
-        self._strand = tx.strand
-        self._anchor = ribbon.anchor(edge, edge < low)
+        self._strand = ribbon.strand
+        self._anchor = ribbon.anchor(index, edge < low)
         self._head = f"{ribbon.intron_head}{ribbon.intron_part(index)}{self._anchor}"
-        self._tail = f"||||||||{ribbon.tail}"
+        self._tail = ribbon.intron_tail
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
         shown = change if self._strand > 0 else reverse
@@ -89,7 +106,7 @@ class Intron:
 
     def other(self, variant: Variant, strands: Strands) -> str:
         change = strands.on(self._strand)
-        if change is None or not self._holds(change):
+        if change is None or not _inside(change, self.low, self.high):
             return ""
         first = abs(change.first - self._edge)
         if change.first == change.last:
@@ -99,16 +116,6 @@ class Intron:
         offset = change.shift * self._strand
         return f"{where}{change.text}{self._tail}{offset or ''}"
 
-    def _holds(self, change: Change) -> bool:
-        low, high = self.low, self.high
-        moved = change.moved
-        return (
-            low <= change.first <= high
-            and low <= change.last <= high
-            and low <= moved.start <= high
-            and low <= moved.end <= high
-        )
-
 
 class Flank:
     """The bases of an intron next to an exon."""
@@ -117,12 +124,12 @@ class Flank:
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, index: int) -> None:
         self.low, self.high, self._edge = low, high, edge
-        self._strand = ribbon.tx.strand
-        donor = (edge < low) == (self._strand > 0)
-        self._heads = _flank_heads(donor, ribbon.suffix)
-        anchor = ribbon.anchor(edge, edge < low)
+        self._strand = ribbon.strand
+        before = edge < low
+        self._heads = _flank_heads(before == (self._strand > 0), ribbon.suffix)
+        anchor = ribbon.anchor(index, before)
         self._middle = f"{ribbon.names}{ribbon.intron_part(index)}{anchor}"
-        self._tail = f"||||||||{ribbon.tail}"
+        self._tail = ribbon.intron_tail
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
         at = abs(pos - self._edge)
@@ -158,13 +165,13 @@ def _flank_heads(donor: bool, suffix: tuple[str, ...]) -> list[str]:
 class Exon:
     """Part of an exon outside of the coding region."""
 
-    __slots__ = ("_base", "_head", "_middle", "_origin", "_strand", "_tail", "high", "low")
+    __slots__ = ("_base", "_head", "_origin", "_sign", "_strand", "_tail", "_whole", "high", "low")
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, index: int, edge: bool) -> None:
         self.low, self.high = low, high
         tx = ribbon.tx
         self._strand = tx.strand
-        cdna = tx.cdna_position(low)
+        cdna = ribbon.cdna(index, low)
         #: The (imaginary) genomic positions at which cDNA and c. numbers would be 0.
         self._origin = low - cdna * tx.strand
         term, sign, zero = "non_coding_transcript_exon_variant", "", 0
@@ -180,54 +187,49 @@ class Exon:
             terms.add("splice_region_variant")
         if tx.cds is None and tx.labels.biotype == "protein_coding":
             terms = {"splice_region_variant"} if edge else {"coding_transcript_variant"}
+        self._sign = sign
         self._head = f"{head(terms)}{ribbon.names}{ribbon.exon_part(index)}{sign}"
-        self._tail = f"||||||{ribbon.tail}"
+        self._tail = ribbon.exon_tail
+        #: The region is all there is of the transcript: it may be deleted as a whole.
+        self._whole = low == tx.start and high == tx.end
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
         shown = change if self._strand > 0 else reverse
         return f"{self._head}{abs(pos - self._base)}{shown}||{abs(pos - self._origin)}{self._tail}"
 
     def other(self, variant: Variant, strands: Strands) -> str:
-        return ""
+        change = strands.on(self._strand)
+        if change is None or self._whole or not _inside(change, self.low, self.high):
+            return ""
+        where = str(abs(change.first - self._base))
+        if change.first != change.last:
+            where = f"{where}_{self._sign}{abs(change.last - self._base)}"
+        cdna = _span(abs(variant.start - self._origin), abs(variant.end - self._origin))
+        offset = change.shift * self._strand
+        return f"{self._head}{where}{change.text}||{cdna}{self._tail}{offset or ''}"
 
 
 class Code:
     """Part of an exon within the coding region, without the first and the last codon."""
 
     __slots__ = (
-        "_coding",
-        "_heads",
-        "_origin",
-        "_protein",
-        "_ribbon",
-        "_strand",
-        "_table",
-        "_tail",
-        "_to_cdna",
-        "high",
-        "low",
+        *("_extra", "_head", "_origin", "_part", "_protein", "_ribbon", "_strand", "_tail"),
+        *("_to_cdna", "_tx", "high", "low"),
     )
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, index: int, edge: bool) -> None:
         self.low, self.high = low, high
-        tx = ribbon.tx
+        tx = self._tx = ribbon.tx
         self._ribbon = ribbon
         self._strand = tx.strand
-        self._coding = tx.coding
-        self._table = tx.table
         first = tx.coding_bounds[0]
         #: 0-based place in the coding sequence is the distance from here.
-        cds0 = tx.cdna_position(low) - first + tx.phase
-        self._origin = low - cds0 * tx.strand
+        self._origin = low - (ribbon.cdna(index, low) - first + tx.phase) * tx.strand
         self._to_cdna = first - tx.phase
-        extra = {"splice_region_variant"} if edge else set()
-        part = f"{ribbon.names}{ribbon.exon_part(index)}"
-        self._heads = [
-            head({term, *extra, *ribbon.suffix}) + part
-            for term in ("missense_variant", "synonymous_variant", "stop_gained")
-        ]
-        name = tx.labels.hgvs_protein
-        self._protein = f"{name}:p." if name else ""
+        self._extra = (*ribbon.suffix, "splice_region_variant") if edge else ribbon.suffix
+        self._head = _code_heads(self._extra)
+        self._part = f"{ribbon.names}{ribbon.exon_part(index)}"
+        self._protein = ribbon.protein
         self._tail = f"||{ribbon.tail}"
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
@@ -237,20 +239,69 @@ class Code:
             at = self._origin - pos
             alt, change = _COMPLEMENT[alt], reverse
         residue, within = divmod(at, 3)
-        codon = self._coding[at - within : at - within + 3]
-        found = _codon_change(codon, within, alt, self._table)
+        codon = self._tx.coding[at - within : at - within + 3]
+        found = _codon_change(codon, within, alt, self._tx.table)
         if found is None:
             return self._ribbon.slow_snv(pos, ref, alt if self._strand > 0 else _COMPLEMENT[alt])
         kind, before, after, acids, shown = found
         residue += 1
         protein = f"{self._protein}{before}{residue}{after}" if self._protein else ""
         return (
-            f"{self._heads[kind]}{at + 1}{change}|{protein}|{at + self._to_cdna}|{at + 1}"
-            f"|{residue}|{acids}|{shown}{self._tail}"
+            f"{self._head[kind]}{self._part}{at + 1}{change}|{protein}|{at + self._to_cdna}"
+            f"|{at + 1}|{residue}|{acids}|{shown}{self._tail}"
         )
 
     def other(self, variant: Variant, strands: Strands) -> str:
-        return ""
+        """Frameshifts that make no stop at once; the rest is for the plain evaluator."""
+        change = strands.on(self._strand)
+        if change is None or not variant.length_change % 3 or self._tx.phase:
+            return ""
+        if not _inside(change, self.low, self.high):
+            return ""
+        tx = self._tx
+        begin, stop, ref, alt = self._placed(variant)
+        # Whole codons around the site: ``first`` 0-based, ``after`` behind the last.
+        first, after = begin // 3 * 3, (stop // 3 + 1) * 3
+        before = tx.coding[first:after]
+        changed = tx.coding[first:begin] + alt + tx.coding[stop + 1 : after]
+        acids, new = translate(before, tx.table), translate(changed, tx.table) + "X"
+        if "*" in acids or "*" in new:
+            return ""
+        within = begin - first
+        shown = f"{shown_codon(before, within, ref)}/{shown_codon(changed, within, alt)}"
+        where = str(abs(change.first - self._origin) + 1)
+        if change.first != change.last:
+            where = f"{where}_{abs(change.last - self._origin) + 1}"
+        cdna = self._to_cdna
+        offset = change.shift * self._strand
+        return (
+            f"{self._head[3]}{self._part}{where}{change.text}|{self._frameshift(change)}"
+            f"|{_span(begin + cdna, stop + cdna)}|{_span(begin + 1, stop + 1)}"
+            f"|{_span(first // 3 + 1, after // 3)}|{acids or '-'}/{new}|{shown}"
+            f"{self._tail}{offset or ''}"
+        )
+
+    def _placed(self, variant: Variant) -> tuple[int, int, str, str]:
+        """First and last 0-based place in the coding sequence, and the alleles on its strand."""
+        if self._strand > 0:
+            at = self._origin
+            return variant.start - at, variant.end - at, variant.ref, variant.alt
+        ref, alt = codons.reverse_complement(variant.ref), codons.reverse_complement(variant.alt)
+        return self._origin - variant.end, self._origin - variant.start, ref, alt
+
+    def _frameshift(self, change: Change) -> str:
+        if not self._protein:
+            return ""
+        begin, stop, _, alt = self._placed(change.moved)
+        found = frameshift(self._tx, begin + 1, stop + 1, alt, begin // 3 + 1)
+        return "" if found is None else f"{self._protein}{found.text.replace('=', '%3D')}"
+
+
+@lru_cache(maxsize=64)
+def _code_heads(extra: tuple[str, ...]) -> list[str]:
+    """``Consequence|IMPACT|`` of the kinds of ``_codon_change`` and of a frameshift."""
+    kinds = ("missense_variant", "synonymous_variant", "stop_gained", "frameshift_variant")
+    return [head({kind, *extra}) for kind in kinds]
 
 
 _COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
@@ -298,39 +349,51 @@ class Ribbon:
 
     def __init__(self, tx: Transcript, distance: int) -> None:
         self.tx = tx
+        self.strand = tx.strand
         self._distance = distance
         self.names = names_part(tx.labels)
         self.tail = tail_part(tx)
+        self.intron_tail = f"||||||||{self.tail}"
+        self.exon_tail = f"||||||{self.tail}"
         self._name = f"{tx.labels.hgvs_transcript}:{'c' if tx.cds else 'n'}."
+        self.protein = f"{tx.labels.hgvs_protein}:p." if tx.labels.hgvs_protein else ""
         biotype = tx.labels.biotype
-        suffix = []
-        if biotype == "nonsense_mediated_decay":
-            suffix.append("NMD_transcript_variant")
+        suffix = ("NMD_transcript_variant",) if biotype == "nonsense_mediated_decay" else ()
         #: Terms that hold in exons outside of the coding region, and those everywhere else.
-        self.suffix_exon = tuple(suffix)
+        self.suffix_exon: tuple[str, ...] = suffix
+        self.suffix: tuple[str, ...] = suffix
         if tx.cds is None and biotype != "protein_coding":
-            suffix.append("non_coding_transcript_variant")
-        self.suffix = tuple(suffix)
-        self.intron_head = head({"intron_variant", *self.suffix}) + self.names
+            self.suffix = (*suffix, "non_coding_transcript_variant")
+        self.intron_head = head(("intron_variant", *self.suffix)) + self.names
         self._regular = not (tx.mature or tx.has_frameshift_intron)
 
     # -- parts of rows --
 
-    def anchor(self, edge: int, before: bool) -> str:
-        """The c. position of an exon's last base, with the sign of the bases behind it; ``before``:
-        the exon lies before them on the genome."""
-        sign = "+" if before == (self.tx.strand > 0) else "-"
-        return coding_number(self.tx, self.tx.cdna_position(edge), sign)
+    def cdna(self, index: int, pos: int) -> int:
+        """cDNA position of ``pos`` in exon ``index``."""
+        start, end = self.tx.exons[index]
+        return self.tx.cdna_offsets[index] + (pos - start if self.strand > 0 else end - pos)
+
+    def anchor(self, index: int, before: bool) -> str:
+        """The c. position of the exonic base beside intron ``index``, with the sign of the bases
+        that hang on it; ``before``: the one that the genome has before the intron."""
+        tx = self.tx
+        exon = index if before else index + 1
+        cdna = tx.cdna_offsets[exon]
+        if before == (self.strand > 0):
+            start, end = tx.exons[exon]
+            return coding_number(tx, cdna + end - start, "+")
+        return coding_number(tx, cdna, "-")
 
     def intron_part(self, index: int) -> str:
         """``EXON|INTRON|`` and the start of HGVSc."""
-        tx = self.tx
-        return f"|{tx.intron_rank(index)}/{len(tx.introns)}|{self._name}"
+        total = len(self.tx.exons) - 1
+        return f"|{index + 1 if self.strand > 0 else total - index}/{total}|{self._name}"
 
     def exon_part(self, index: int) -> str:
         """``EXON|INTRON|`` and the start of HGVSc."""
-        tx = self.tx
-        return f"{tx.exon_rank(index)}/{len(tx.exons)}||{self._name}"
+        total = len(self.tx.exons)
+        return f"{index + 1 if self.strand > 0 else total - index}/{total}||{self._name}"
 
     # -- the plain evaluator --
 
@@ -364,11 +427,12 @@ class Ribbon:
         return found.low, found.high, found
 
     def _inside(self, pos: int) -> Region:
-        index = self.tx.exon_index(pos)
-        if index >= 0:
+        tx = self.tx
+        index = bisect_right(tx.exon_starts, pos) - 1
+        end = tx.exons[index][1]
+        if pos <= end:
             return self._in_exon(pos, index)
-        ((low, high),) = self.tx.introns_near(pos, pos, 0)
-        return self._in_intron(pos, low, high, self.tx.exon_index(low - 1))
+        return self._in_intron(pos, end + 1, tx.exons[index + 1][0] - 1, index)
 
     def _in_intron(self, pos: int, low: int, high: int, index: int) -> Region:
         if high - low + 1 < _SHORT_INTRON:
@@ -405,27 +469,22 @@ class Ribbon:
         if tx.cds_shift != tx.phase:
             return Slow(self, low, high)
         # The first and the last codon, and whatever follows the last whole one, are not regular.
-        codons_ = len(tx.coding) // 3
         first = tx.coding_bounds[0] - tx.phase
-        near, far = first + 3, first + 3 * (codons_ - 1) - 1
-        at_low, at_high = tx.cdna_position(low), tx.cdna_position(high)
+        near, far = first + 3, first + 3 * (len(tx.coding) // 3 - 1) - 1
+        at_low, at_high = self.cdna(index, low), self.cdna(index, high)
         if tx.strand < 0:
             at_low, at_high = at_high, at_low
-        begin, stop = max(at_low, near), min(at_high, far)
-        at = tx.cdna_position(pos)
-        if begin <= at <= stop:
-            left, right = begin - at_low, at_high - stop
-            if tx.strand < 0:
-                left, right = right, left
-            return Code(self, low + left, high - right, index, edge)
+        at = self.cdna(index, pos)
+        begin, stop, regular = max(at_low, near), min(at_high, far), True
         if at < begin:
-            stop = min(at_high, near - 1)
-            begin = at_low
-        else:
-            begin, stop = max(at_low, far + 1), at_high
+            begin, stop, regular = at_low, min(at_high, near - 1), False
+        elif at > stop:
+            begin, stop, regular = max(at_low, far + 1), at_high, False
         left, right = begin - at_low, at_high - stop
         if tx.strand < 0:
             left, right = right, left
+        if regular:
+            return Code(self, low + left, high - right, index, edge)
         return Slow(self, low + left, high - right)
 
 

@@ -20,6 +20,7 @@ from gas.annotate.model import Model, open_model
 from gas.annotate.pack import Pack
 from gas.annotate.segments import Sweep
 from gas.annotate.structural import Structural, parse_symbolic, structural_effect
+from gas.annotate.transcript import Transcript
 from gas.annotate.variant import Variant, is_sequence, parse_alleles
 
 _VERSION = "1"
@@ -155,6 +156,8 @@ class Contig:
         per_allele: list[list[Row]] = []
         for alt, variant in zip(alts, parse_alleles(pos, ref, alts), strict=True):
             if variant is not None:
+                if len(alts) == 1 and self._options.plain:
+                    return self._plain(variant)
                 per_allele.append(self._rows(variant))
                 continue
             symbolic = parse_symbolic(pos, alt, record[7])
@@ -162,6 +165,12 @@ class Contig:
                 per_allele.append(self._structural_rows(symbolic))
         rows = _by_transcript(per_allele)
         return _PREFIX + write_rows(rows, self._options).encode() if rows else b""
+
+    def _plain(self, variant: Variant) -> bytes:
+        """The entry of a record with one allele where every row is kept whole."""
+        texts = [text for text, _ in self._texts(variant)] or [INTERGENIC]
+        label = variant.label
+        return f"CSQ={label}|{f',{label}|'.join(texts)}".encode()
 
     def _matches(self, pos: int, ref: str) -> bool:
         """Is REF what the genome has? An ambiguous base on either side says nothing."""
@@ -173,24 +182,26 @@ class Contig:
         )
 
     def _rows(self, variant: Variant) -> list[Row]:
-        label = variant.label
+        rows = [Row(variant.label, text, tx) for text, tx in self._texts(variant)]
+        return rows or [Row(variant.label, INTERGENIC, None)]
+
+    def _texts(self, variant: Variant) -> list[tuple[str, Transcript]]:
+        """The rows (without allele) and their transcripts."""
         strands = Strands(self._model, self._contig, variant)
-        low, high = min(variant.start, variant.end), max(variant.start, variant.end)
+        low, high = variant.start, variant.end
+        if low > high:
+            low, high = high, low
         sweep = self._sweep
         if not sweep.low <= low <= sweep.high:
             sweep.move(low)
-        rows: list[Row] = []
-        if low >= sweep.low and high <= sweep.high:
-            for region, ribbon in zip(sweep.regions, sweep.ribbons, strict=True):
-                text = region.other(variant, strands) or ribbon.slow(variant, strands)
-                if text:
-                    rows.append(Row(label, text, ribbon.tx))
+        if high <= sweep.high:
+            found = [
+                (region.other(variant, strands) or ribbon.slow(variant, strands), ribbon.tx)
+                for region, ribbon in zip(sweep.regions, sweep.ribbons, strict=True)
+            ]
         else:
-            for ribbon in sweep.around(low, high):
-                text = ribbon.slow(variant, strands)
-                if text:
-                    rows.append(Row(label, text, ribbon.tx))
-        return rows or [Row(label, INTERGENIC, None)]
+            found = [(r.slow(variant, strands), r.tx) for r in sweep.around(low, high)]
+        return [(text, tx) for text, tx in found if text]
 
     def _structural_rows(self, sv: Structural) -> list[Row]:
         low, high = min(sv.start, sv.end), min(max(sv.start, sv.end), self._length)
