@@ -24,7 +24,8 @@ the behaviour of Ensembl VEP 115:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from gas.annotate import codons
 from gas.annotate.codons import three_letter
@@ -69,8 +70,7 @@ def shifted(variant: Variant, length: int, strand: int) -> Variant:
     if not length:
         return variant
     by = length if strand > 0 else -length
-    return replace(
-        variant,
+    return variant._replace(
         start=variant.start + by,
         end=variant.end + by,
         ref=_turn(variant.ref, by),
@@ -121,8 +121,7 @@ def coding_number(tx: Transcript, cdna: int, offset: str) -> str:
     return f"{cdna - first + (1 if cdna >= first else 0)}{offset}"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A change as one strand of the genome reads it; the same for all transcripts of the strand.
 
     ``first`` and ``last`` are the genomic positions that its name quotes, in reading order.
@@ -324,8 +323,7 @@ def _frameshift(
     return found.text
 
 
-@dataclass(frozen=True, slots=True)
-class Frameshift:
+class Frameshift(NamedTuple):
     """The first residue that differs, and the name of the change."""
 
     number: int
@@ -366,7 +364,7 @@ def _in_frame(tx: Transcript, site: Site, change: _Residues, alt: str, verdict: 
         _move(tx, change)
         if "*" not in change.alt and _is_dup(tx, change):
             return _dup(change)
-        flank = _neighbours(tx, min(change.start, change.end), change.whole, 2)
+        flank = _neighbours(tx, change, min(change.start, change.end))
         if not flank:
             return ""
         change.ref = flank
@@ -407,7 +405,7 @@ def _deleted(change: _Residues) -> str:
 
 def _extension(tx: Transcript, site: Site, change: _Residues, alt: str, ref: str, new: str) -> str:
     protein = codons.translate_to_stop(changed_coding(tx, site, alt) or "", 0, tx.table)
-    more = len(protein) - 1 - len(tx.peptide)
+    more = len(protein) - 1 - tx.protein_length
     distance = str(more) if protein.endswith("*") and more > 0 and change.start > 1 else "?"
     tail = f"{new[:3] if change.alt else 'del'}extTer{distance}"
     if len(ref) > 3 and change.kind == "del":
@@ -415,20 +413,35 @@ def _extension(tx: Transcript, site: Site, change: _Residues, alt: str, ref: str
     return f"{ref}{change.start}{tail}"
 
 
-def _neighbours(tx: Transcript, at: int, whole: str, length: int | None) -> str:
-    """Reference residues from ``at`` on; the stop counts where the change itself began with it."""
-    protein = tx.peptide + (whole if whole.startswith("*") else "")
-    if len(protein) <= at or at < 1:
+def _reference(tx: Transcript, change: _Residues, number: int) -> str:
+    """Reference residue ``number``, "" beyond the last; the stop counts where the change itself
+    began with it."""
+    if number <= tx.protein_length:
+        return tx.residue(number)
+    behind = change.whole if change.whole.startswith("*") else ""
+    return behind[number - tx.protein_length - 1 : number - tx.protein_length]
+
+
+def _length(tx: Transcript, change: _Residues) -> int:
+    """How far ``_reference`` goes."""
+    return tx.protein_length + (len(change.whole) if change.whole.startswith("*") else 0)
+
+
+def _neighbours(tx: Transcript, change: _Residues, at: int) -> str:
+    """The residues on either side of an insertion, "" at the protein's ends."""
+    if at < 1 or _length(tx, change) <= at:
         return ""
-    return protein[at - 1 :] if length is None else protein[at - 1 : at - 1 + length]
+    return _reference(tx, change, at) + _reference(tx, change, at + 1)
 
 
 def _move(tx: Transcript, change: _Residues) -> None:
     """Move an insertion or deletion of residues 3'."""
-    behind = _neighbours(tx, change.end + 1, change.whole, None)
-    moved = change.alt if change.kind == "ins" else change.ref
+    at, moved = change.end + 1, change.alt if change.kind == "ins" else change.ref
+    if _length(tx, change) <= at:
+        return
     size, n = len(moved), 0
-    while n <= len(behind) - size and behind[n : n + 1] == moved[n % size]:
+    limit = _length(tx, change) - at + 1 - size
+    while n <= limit and _reference(tx, change, at + n) == moved[n % size]:
         n += 1
     change.start += n
     change.end += n
@@ -439,10 +452,11 @@ def _move(tx: Transcript, change: _Residues) -> None:
 
 
 def _is_dup(tx: Transcript, change: _Residues) -> bool:
-    size = len(change.alt)
-    upstream = codons.translate(tx.coding, tx.table)[: change.start - 1]
-    at = change.start - size - 1
-    return at >= 0 and upstream[at : at + size] == change.alt
+    first = change.start - len(change.alt)
+    if first < 1:
+        return False
+    before = tx.coding[first * 3 - 3 : change.start * 3 - 3]
+    return codons.translate(before, tx.table) == change.alt
 
 
 def _dup(change: _Residues) -> str:
@@ -454,8 +468,7 @@ def _dup(change: _Residues) -> str:
     return f"{text}{start}dup"
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """The HGVS columns."""
 
     transcript: str

@@ -21,6 +21,7 @@ import json
 import mmap
 import os
 import tempfile
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +76,7 @@ def _arrays(
     number = {name: i for i, name in enumerate(contigs)}
     exons = [e for m in models for e in m.exons]
     mature = [e for m in models for e in m.mature]
-    labels = [_SEPARATOR.join(_label_values(m.labels)).encode() for m in models]
+    labels = [_SEPARATOR.join(m.labels).encode() for m in models]
     cut = [_index([m for m in models if m.contig == name], reach) for name in contigs]
     return {
         "contig": _ints([number[m.contig] for m in models], np.int32),
@@ -95,10 +96,6 @@ def _arrays(
         "list_from": _offsets([len(found) for _, _, found in cut]),
         "list": _joined([found for _, _, found in cut], np.int32),
     }
-
-
-def _label_values(labels: Labels) -> list[str]:
-    return [str(getattr(labels, name)) for name in Labels.__dataclass_fields__]
 
 
 def _ints(values: Sequence[Any], kind: type[np.signedinteger[Any]]) -> npt.NDArray[Any]:
@@ -315,12 +312,12 @@ class Model:
         return Transcript(
             contig=self._names[int(a["contig"][number])],
             strand=int(a["strand"][number]),
-            exons=tuple((s, e) for s, e in a["exon"][first:last].tolist()),
+            exons=tuple(map(tuple, a["exon"][first:last].tolist())),
             cds=(cds_start, cds_end) if cds_start else None,
             phase=phase,
             first_exon_phase=first_phase,
             table=table,
-            labels=Labels(*text.split(_SEPARATOR)),
+            labels=Labels._make(text.split(_SEPARATOR)),
             genome=self,
             mature=tuple((s, e) for s, e in a["mature"][m_from:m_to].tolist()),
         )
@@ -339,23 +336,25 @@ class ContigIndex:
     """Transcripts within reach, by position."""
 
     def __init__(self, cuts: Any, starts: Any, lists: Any, first: int) -> None:
-        self._cuts, self._starts, self._lists, self._first = cuts, starts, lists, first
+        self._cuts: list[int] = cuts.tolist()
+        self._starts: list[int] = starts.tolist()
+        self._lists, self._first = lists, first
 
     def at(self, position: int) -> tuple[int, int, list[int]]:
         """The stretch around ``position`` (1-based): its first and last position and the numbers
         of its transcripts, in the order of rows."""
-        i = int(np.searchsorted(self._cuts, position, side="right")) - 1
-        low = int(self._cuts[i]) if i >= 0 else -(1 << 60)
-        high = int(self._cuts[i + 1]) - 1 if i + 1 < len(self._cuts) else 1 << 60
+        cuts = self._cuts
+        i = bisect_right(cuts, position) - 1
+        high = cuts[i + 1] - 1 if i + 1 < len(cuts) else 1 << 60
         if i < 0:
-            return low, high, []
+            return -(1 << 60), high, []
         found = self._lists[self._starts[i] : self._starts[i + 1]] + self._first
-        return low, high, found.tolist()
+        return cuts[i], high, found.tolist()
 
     def between(self, start: int, end: int) -> list[int]:
         """Numbers of all transcripts within reach of ``start`` to ``end``, in the order of rows."""
-        first = max(0, int(np.searchsorted(self._cuts, start, side="right")) - 1)
-        last = int(np.searchsorted(self._cuts, end, side="right"))
+        first = max(0, bisect_right(self._cuts, start) - 1)
+        last = bisect_right(self._cuts, end)
         if last <= 0:
             return []
         found = np.unique(self._lists[self._starts[first] : self._starts[last]])

@@ -17,7 +17,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gas.annotate import codons
 
@@ -35,8 +35,7 @@ class Genome(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(NamedTuple):
     """What is known of a transcript by name only: the constant columns of its rows."""
 
     symbol: str = ""

@@ -13,15 +13,14 @@ The rules (Ensembl VEP 115, input format "vcf"; VCFv4.3 section 1.4.1):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _DNA = frozenset("ACGTN")
 _PLAIN = frozenset("ACGT")
 _SILENT = frozenset({"*", ".", "<*>", "<NON_REF>", ""})
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(NamedTuple):
     """One alternate allele on the forward strand. Positions are 1-based and inclusive."""
 
     start: int
