@@ -30,9 +30,12 @@ def is_bgzf(head: bytes) -> bool:
 
 def compress(text: bytes) -> bytes:
     """``text`` as whole BGZF blocks, without the closing empty one."""
-    return b"".join(
-        _block(text[start : start + BLOCK_BYTES]) for start in range(0, len(text), BLOCK_BYTES)
-    )
+    return b"".join(blocks(text))
+
+
+def blocks(text: bytes) -> list[bytes]:
+    """The same, block by block; each but the last holds ``BLOCK_BYTES`` of text."""
+    return [_block(text[start : start + BLOCK_BYTES]) for start in range(0, len(text), BLOCK_BYTES)]
 
 
 def _block(text: bytes) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gas.annotate import bgzf
 from gas.annotate.engines import Engine, Session
 from gas.annotate.header import Keys
+from gas.annotate.index import Part, parts_of
 from gas.annotate.summary import Summary, Tally
 from gas.annotate.vcf import Batch, Slice, Span, spans, split
 from gas.errors import EngineError
@@ -23,6 +24,7 @@ class Piece:
 
     blocks: bytes
     spans: list[Span]
+    index: list[Part]
     summary: Summary
     taken: frozenset[str]
 
@@ -34,6 +36,7 @@ class Annotator:
         self, engine: Engine, session: Session, keys: Keys, lengths: Mapping[str, int]
     ) -> None:
         self._session = session
+        self._with_heads = getattr(session, "annotate_with_heads", None)
         self._keys = keys
         self._tally = Tally(engine.info(), lengths)
 
@@ -41,15 +44,23 @@ class Annotator:
         """Raises InputError for a fault in the slice, EngineError where the engine fails."""
         batch = split(piece)
         found = spans(batch)
-        entries = self._session.annotate(batch.records)
+        heads = None
+        if self._with_heads is not None:
+            entries, heads = self._with_heads(batch.records)
+        else:
+            entries = self._session.annotate(batch.records)
         if len(entries) != len(batch.records):
             raise EngineError(
                 f"The engine answered {len(entries)} of {len(batch.records)} records."
             )
-        summary = self._tally.count(batch.first_line, batch.records, entries)
+        summary = self._tally.count(batch.first_line, batch.records, entries, heads)
         taken = self._taken(batch)
         graft(batch, entries, self._keys)
-        return Piece(bgzf.compress(join(batch)), found, summary, taken)
+        lines = to_lines(batch)
+        blocks = bgzf.blocks(b"".join(lines))
+        sizes = list(map(len, lines))
+        parts = parts_of(batch.records, found, batch.first_line, sizes, blocks)
+        return Piece(b"".join(blocks), found, parts, summary, taken)
 
     def _taken(self, batch: Batch) -> frozenset[str]:
         infos = b";" + b";".join([record[7] for record in batch.records])
@@ -66,10 +77,8 @@ def graft(batch: Batch, entries: Sequence[bytes], keys: Keys) -> None:
             record[7] = added if info == b"." else info + b";" + added
 
 
-def join(batch: Batch) -> bytes:
-    """The batch as text."""
-    lines = [b"\t".join(record) for record in batch.records]
+def to_lines(batch: Batch) -> list[bytes]:
+    """The batch's lines with their ends."""
     if batch.ends is None:
-        lines.append(b"")
-        return b"\n".join(lines)
-    return b"".join([part for pair in zip(lines, batch.ends, strict=True) for part in pair])
+        return [b"\t".join(record) + b"\n" for record in batch.records]
+    return [b"\t".join(record) + end for record, end in zip(batch.records, batch.ends, strict=True)]

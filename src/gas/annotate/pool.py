@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import queue
+import signal
 import subprocess
 import sys
 from collections import deque
@@ -135,6 +136,7 @@ def _annotator(setup: Setup) -> Iterator[Annotator]:
 def main(parent: int) -> None:
     """Read a Setup, then slices; answer each with a Piece or the error it met."""
     die_with_parent(parent=parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever an engine prints goes to the log, not between the answers
     setup: Setup = pickle.load(requests)  # noqa: S301 - from our parent

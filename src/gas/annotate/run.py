@@ -28,6 +28,7 @@ from gas.annotate.contigs import ContigNames
 from gas.annotate.engines import Context, Engine, load
 from gas.annotate.fit import WARN_KEY
 from gas.annotate.header import Keys, choose_keys, declared, extend
+from gas.annotate.index import TabixIndex
 from gas.annotate.pack import Pack
 from gas.annotate.piece import Annotator, Piece
 from gas.annotate.pool import Pool, Setup
@@ -41,7 +42,6 @@ from gas.errors import EngineError, GasError, InputError, TransientError
 Progress = Callable[[int, int, int], None]
 
 _PROGRESS_EVERY_S = 0.2
-_TBI_MAX_POS = 1 << 29
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
@@ -136,6 +136,7 @@ class _Run:
         part = folder / "part.vcf.gz"
         summary = Summary()
         order = Order()
+        tabix = TabixIndex()
         self._count_bytes(summary)
         with part.open("wb") as out:
             header = extend(self._source.header, keys, self.engine, self._pack)
@@ -145,11 +146,13 @@ class _Run:
                 if piece.taken:
                     raise _KeyTaken(piece.taken)
                 order.add(piece.spans)
+                for indexed in piece.index:
+                    tabix.add(indexed, out.tell())
                 out.write(piece.blocks)
                 summary.merge(piece.summary)
             out.write(bgzf.EOF)
         self._check_contigs(order)
-        index = self._index(part, order.max_pos)
+        index = self._index(part, tabix)
         self._check_cancelled()
         total = self._total_bytes
         self._progress(summary.records, total, total)
@@ -216,20 +219,21 @@ class _Run:
             hint="Choose the reference that the file was called against.",
         )
 
-    def _index(self, part: Path, max_pos: int) -> Path:
+    def _index(self, part: Path, tabix: TabixIndex) -> Path:
+        if not tabix.is_for_htslib:
+            index = part.with_name(part.name + ".tbi")
+            index.write_bytes(tabix.to_bytes())
+            return index
         import pysam
 
-        # A record near the limit may reach beyond it.
-        for csi in (False, True) if max_pos < _TBI_MAX_POS else (True,):
-            index = part.with_name(part.name + (".csi" if csi else ".tbi"))
-            try:
-                pysam.tabix_index(str(part), preset="vcf", force=True, csi=csi, index=str(index))
-            except OSError as error:
-                if error.errno in _NO_SPACE:
-                    raise
-                continue
-            return index
-        raise EngineError("The result could not be indexed.", hint="Is the input a valid VCF?")
+        index = part.with_name(part.name + ".csi")
+        try:
+            pysam.tabix_index(str(part), preset="vcf", force=True, csi=True, index=str(index))
+        except OSError as error:
+            if error.errno in _NO_SPACE:
+                raise
+            raise EngineError(f"The result could not be indexed ({error}).") from None
+        return index
 
 
 def _publish(part: Path, index: Path, output: Path) -> Path:

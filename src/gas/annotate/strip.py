@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gas.annotate.piece import join
+from gas.annotate.piece import to_lines
 from gas.annotate.vcf import VcfFile, split
 from gas.errors import InputError
 
@@ -32,7 +32,7 @@ def strip(path: Path) -> Iterator[bytes]:
         batch = split(piece)
         for record in batch.records:
             record[7] = _without(record[7], ours)
-        yield join(batch)
+        yield b"".join(to_lines(batch))
 
 
 def _without(info: bytes, ours: tuple[bytes, ...]) -> bytes:

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 from gas.annotate import terms
@@ -29,6 +30,9 @@ _TRANSCRIPT = ("Feature", "transcript")
 #: The first that a row fills is shown.
 _CHANGE = ("HGVSp", "amino_acid_change", "HGVSc", "dna_change")
 
+_CONTIG, _REF, _ALT = itemgetter(0), itemgetter(3), itemgetter(4)
+
+#: Of each row of one record's annotation, the columns from the consequence to the gene.
 Heads = tuple[bytes, ...]
 
 
@@ -57,20 +61,29 @@ class Layout:
         self._first = first
         skip = rb"(?:[^|,]*\|){%d}" % first
         keep = rb"(?:[^|,]*\|){%d}[^|,;]*" % (last - first)
-        self._heads = re.compile(rb"," + skip + rb"(" + keep + rb")").findall
+        self._find = re.compile(rb"," + skip + rb"(" + keep + rb")").findall
         self._known: dict[Heads, Meaning] = {}
+
+    def heads(self, entries: Sequence[bytes]) -> list[Heads | None]:
+        """The heads of each entry; None where the engine says nothing of the record."""
+        prefix, skip, find = self.prefix, len(self.prefix), self._find
+        return [
+            tuple(find(b"," + entry[skip:]))
+            if entry.startswith(prefix)
+            else self._later_heads(entry)
+            for entry in entries
+        ]
+
+    def _later_heads(self, entry: bytes) -> Heads | None:
+        value = self.value(entry)
+        return None if value is None else tuple(self._find(b"," + value))
 
     def value(self, entry: bytes) -> bytes | None:
         """The engine's value within what it adds to INFO; None: it says nothing of the record."""
-        if entry.startswith(self.prefix):
-            return entry[len(self.prefix) :]
-        for part in entry.split(b";")[1:]:
+        for part in entry.split(b";"):
             if part.startswith(self.prefix):
                 return part[len(self.prefix) :]
         return None
-
-    def heads(self, value: bytes) -> Heads:
-        return tuple(self._heads(b"," + value))
 
     def meaning(self, heads: Heads) -> Meaning:
         known = self._known.get(heads)
@@ -96,7 +109,7 @@ class Layout:
 
     def row(self, value: bytes, term: str) -> list[str]:
         """The columns of the first row that has ``term``."""
-        for text in value.decode("utf-8", "replace").split(";")[0].split(","):
+        for text in value.decode("utf-8", "replace").split(","):
             row = text.split("|")
             if term in split_terms(at(row, self.consequence)):
                 return row
@@ -224,34 +237,55 @@ class Tally:
         self._lengths = lengths
 
     def count(
-        self, first_line: int, records: Sequence[Record], entries: Sequence[bytes]
+        self,
+        first_line: int,
+        records: Sequence[Record],
+        entries: Sequence[bytes],
+        heads: Sequence[Heads | None] | None = None,
     ) -> Summary:
-        """The summary of one slice. Call it before the records are changed."""
-        layout = self._layout
+        """The summary of one slice. Call it before the records are changed.
+
+        ``heads``: where the engine knows them (``engines.TallyingSession``)."""
+        if heads is None:
+            heads = self._layout.heads(entries)
         summary = Summary(records=len(records))
-        signatures: Counter[Heads] = Counter()
-        worst_kept = len(terms.RANK)
-        for i, entry in enumerate(entries):
-            value = layout.value(entry) if entry else None
-            if value is None:
-                self._count_skipped(summary, records[i], entry)
-                continue
-            heads = layout.heads(value)
-            # The like of an earlier record in this slice is never the better example.
-            is_new = heads not in signatures
-            signatures[heads] += 1
-            if is_new and terms.rank(layout.meaning(heads).most_severe) < worst_kept:
-                example = self._example(first_line + i, records[i], value, heads)
-                summary.examples = _best([*summary.examples, example])
-                if len(summary.examples) == _EXAMPLES:
-                    worst_kept = summary.examples[-1].rank
-        for heads, count in signatures.items():
-            _count_meaning(summary, layout.meaning(heads), count)
-        for contig, count in Counter(record[0] for record in records).items():
+        signatures = Counter(heads)
+        if signatures.pop(None, 0):
+            for i, head in enumerate(heads):
+                if head is None:
+                    self._count_skipped(summary, records[i], entries[i])
+        # The place of the first of its kind; the like of it further down is no better example.
+        first = dict(zip(reversed(heads), range(len(heads) - 1, -1, -1), strict=True))
+        self._pick_examples(summary, first, first_line, records, entries)
+        for signature, count in signatures.items():
+            assert signature is not None
+            _count_meaning(summary, self._layout.meaning(signature), count)
+        for contig, count in Counter(map(_CONTIG, records)).items():
             summary.chromosomes[contig.decode("utf-8", "replace")] += count
-        for (ref, alt), count in Counter((r[3], r[4]) for r in records).items():
+        alleles = Counter(zip(map(_REF, records), map(_ALT, records), strict=True))
+        for (ref, alt), count in alleles.items():
             _count_alleles(summary, ref, alt, count)
         return summary
+
+    def _pick_examples(
+        self,
+        summary: Summary,
+        first: Mapping[Heads | None, int],
+        first_line: int,
+        records: Sequence[Record],
+        entries: Sequence[bytes],
+    ) -> None:
+        meaning = self._layout.meaning
+        found = sorted(
+            (terms.rank(meaning(heads).most_severe), i, heads)
+            for heads, i in first.items()
+            if heads
+        )
+        for _, i, heads in found:
+            if len(summary.examples) == _EXAMPLES:
+                break
+            example = self._example(first_line + i, records[i], entries[i], heads)
+            summary.examples = _best([*summary.examples, example])
 
     def _count_skipped(self, summary: Summary, record: Record, entry: bytes) -> None:
         if entry == REF_MISMATCH:
@@ -261,9 +295,9 @@ class Tally:
         if reason is not None:
             summary.skipped[reason] += 1
 
-    def _example(self, line: int, record: Record, value: bytes, heads: Heads) -> Example:
+    def _example(self, line: int, record: Record, entry: bytes, heads: Heads) -> Example:
         term = self._layout.meaning(heads).most_severe
-        row = self._layout.row(value, term)
+        row = self._layout.row(self._layout.value(entry) or b"", term)
         ref, alt = _short(record[3]), _short(record[4])
         changes = [at(row, i) for i in self._layout.changes]
         change = next(filter(None, changes), "")
@@ -275,7 +309,7 @@ class Tally:
             consequence=term,
             impact=terms.impact(term),
             transcript=at(row, self._layout.transcript),
-            change=change if len(change) <= 80 else f"{change[:77]}...",
+            change=change if len(change) <= 40 else f"{change[:37]}...",
         )
 
 

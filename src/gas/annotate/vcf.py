@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from gas.annotate.engines import Record
@@ -25,6 +26,7 @@ COLUMNS = (b"#CHROM", b"POS", b"ID", b"REF", b"ALT", b"QUAL", b"FILTER", b"INFO"
 SLICE_BYTES = 1 << 20
 _HEADER_READ_BYTES = 1 << 16
 _MAX_POS = 2**31 - 1
+_CONTIG, _POS = itemgetter(0), itemgetter(1)
 _SORT_HINT = "Sort it, for example with `bcftools sort`, and try again."
 #: First bytes of what people upload by mistake, and what to do instead.
 _LOOKALIKES = (
@@ -90,10 +92,8 @@ class VcfFile:
         with ByteStream(self.path, self.limits) as stream:
             stream.read(self._header_bytes)
             line = len(self.header) + 1
-            for text in _whole_lines(stream, self.limits, line):
+            for piece in _whole_lines(stream, self.limits, line):
                 self.on_read(stream.read_bytes)
-                piece = Slice(line, text)
-                line += text.count(b"\n")
                 yield piece
 
     def records(self) -> Iterator[tuple[int, Record]]:
@@ -128,26 +128,38 @@ def split(piece: Slice) -> Batch:
 
 def spans(batch: Batch) -> list[Span]:
     """The batch as spans. Raises InputError where positions decrease or are no positions."""
+    return _one_span(batch) or _each_span(batch)
+
+
+def _one_span(batch: Batch) -> list[Span]:
+    """The usual batch: one contig, sorted, nothing to refuse. Empty: look at each record."""
+    contigs = set(map(_CONTIG, batch.records))
+    texts = list(map(_POS, batch.records))
+    if len(contigs) != 1 or not all(texts) or not b"".join(texts).isdigit():
+        return []
+    contig = contigs.pop()
+    positions = list(map(int, texts))
+    if positions != sorted(positions) or positions[-1] > _MAX_POS or contig[:1] in (b"", b"#"):
+        return []
+    return [Span(contig, batch.first_line, positions[0], positions[-1])]
+
+
+def _each_span(batch: Batch) -> list[Span]:
     found: list[Span] = []
     contig: bytes | None = None
     first_line = first_pos = last_pos = 0
     for line, record in enumerate(batch.records, batch.first_line):
+        is_new = record[0] != contig
+        if is_new:
+            _refuse_no_contig(record[0], line)
         text = record[1]
         pos = int(text) if text.isdigit() and len(text) <= 10 else -1
         if not 0 <= pos <= _MAX_POS:
             raise InputError("POS is not a whole number from 0 to 2147483647.", line=line, column=2)
-        if record[0] != contig:
+        if is_new:
             if contig is not None:
                 found.append(Span(contig, first_line, first_pos, last_pos))
             contig, first_line, first_pos = record[0], line, pos
-            if not contig or contig[:1] == b"#":
-                raise InputError(
-                    "Expected a record, but the line "
-                    + ("is a header line." if contig else "has no CHROM."),
-                    hint="A VCF has one header, at its top.",
-                    line=line,
-                    column=1,
-                )
         elif pos < last_pos:
             raise InputError(
                 "The records are not sorted by position.", hint=_SORT_HINT, line=line, column=2
@@ -158,12 +170,21 @@ def spans(batch: Batch) -> list[Span]:
     return found
 
 
+def _refuse_no_contig(name: bytes, line: int) -> None:
+    if not name or name[:1] == b"#":
+        raise InputError(
+            f"Expected a record, but the line {'is a header line' if name else 'has no CHROM'}.",
+            hint="A VCF has one header, at its top.",
+            line=line,
+            column=1,
+        )
+
+
 class Order:
     """Checks spans in file order. ``contigs``: those seen, in the file's order."""
 
     def __init__(self) -> None:
         self.contigs: dict[bytes, None] = {}
-        self.max_pos = 0
         self._last: Span | None = None
 
     def add(self, found: Iterable[Span]) -> None:
@@ -187,7 +208,6 @@ class Order:
                     column=1,
                 )
             self.contigs[span.contig] = None
-            self.max_pos = max(self.max_pos, span.last_pos)
             self._last = span
 
 
@@ -287,7 +307,7 @@ def _refuse_nul(text: bytes, first_line: int) -> None:
 # -- body ----------------------------------------------------------------------------------------
 
 
-def _whole_lines(stream: ByteStream, limits: Limits, line: int) -> Iterator[bytes]:
+def _whole_lines(stream: ByteStream, limits: Limits, line: int) -> Iterator[Slice]:
     """The rest of the stream in pieces that end with a line; ``line`` numbers the first one."""
     held: list[bytes] = []
     held_bytes = 0
@@ -304,14 +324,14 @@ def _whole_lines(stream: ByteStream, limits: Limits, line: int) -> Iterator[byte
             text = b"".join([*held, piece[:cut]])
             held, held_bytes = [piece[cut:]], len(piece) - cut
             _refuse_long_line(text, limits, line)
+            yield Slice(line, text)
             line += text.count(b"\n")
-            yield text
         if held_bytes > limits.line_bytes:
             raise _too_long(limits, line)
     rest = b"".join(held)
     if rest:
         _refuse_long_line(rest, limits, line)
-        yield rest
+        yield Slice(line, rest)
 
 
 def _refuse_long_line(text: bytes, limits: Limits, first_line: int) -> None:

@@ -27,9 +27,14 @@ Record = list[bytes]
 
 @dataclass(frozen=True)
 class InfoField:
-    """The INFO key that an engine adds, and the layout of its value."""
+    """The INFO key that an engine adds, and the layout of its value.
+
+    The summary finds its columns by name: ``Consequence``; ``SYMBOL`` or ``gene``; ``Feature`` or
+    ``transcript``; ``HGVSp``, ``HGVSc``, ``amino_acid_change`` or ``dna_change``.
+    """
 
     key: str
+    #: One sentence without its full stop; the run adds ``. Format: A|B|C`` from ``columns``.
     description: str
     #: Names of the ``|``-separated columns of one comma-separated entry of the value.
     columns: tuple[str, ...]
@@ -60,10 +65,26 @@ class Session(Protocol):
     def annotate(self, records: Sequence[Record]) -> Sequence[bytes]:
         """The INFO entry (``KEY=value``, several joined by ``;``) of each record; ``b""``: none.
 
-        Called with consecutive slices of the source's records. Where the engine is ``parallel``
-        slices may come in any order and from several processes at once.
+        ``GAS_WARN=REF_MISMATCH`` alone where REF differs from the reference. The records are the
+        run's: an engine does not change them. Called with consecutive slices of the source's
+        records. Where the engine is ``parallel`` slices may come in any order and from several
+        processes at once.
         """
         ...
+
+
+class TallyingSession(Session, Protocol):
+    """A session that can say what its entries mean without their being read again.
+
+    A run that finds this method calls it in place of ``annotate``. The second list holds, for each
+    record, what ``gas.annotate.summary.Layout.heads`` would find in its entry: a tuple with one
+    item per row, the row's columns from the consequence to the gene joined by ``|``; or None where
+    there is no entry of the engine's key. Sharing equal tuples saves time.
+    """
+
+    def annotate_with_heads(
+        self, records: Sequence[Record]
+    ) -> tuple[Sequence[bytes], Sequence[tuple[bytes, ...] | None]]: ...
 
 
 class Engine(Protocol):
@@ -101,7 +122,12 @@ def load(name: str) -> Engine:
     spec = ENGINES.get(name, name)
     module, _, attribute = spec.partition(":")
     if not attribute:
-        known = ", ".join(sorted(ENGINES))
-        raise EngineError(f'There is no engine "{name}".', hint=f"Engines here: {known}.")
+        raise unknown(name)
     engine: Engine = getattr(importlib.import_module(module), attribute)()
     return engine
+
+
+def unknown(name: str) -> EngineError:
+    """The error that says there is no engine ``name``, and which there are."""
+    known = ", ".join(sorted(ENGINES))
+    return EngineError(f'There is no engine "{name}".', hint=f"Engines here: {known}.")

@@ -7,6 +7,7 @@ faults. What it has to say goes to standard error; the exit code is 1 where it f
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from gas.procs import die_with_parent
@@ -14,6 +15,7 @@ from gas.procs import die_with_parent
 
 def main(parent: int, arguments: list[str]) -> None:
     die_with_parent(parent=parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     import pysam.bcftools
     from pysam.utils import SamtoolsError
 

@@ -1,0 +1,60 @@
+# Everything a person types. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+PYTEST := $(RUN) -m pytest -q
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-long lint format bench lock clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# A stamp for each set of packages: an install happens once for each change of its lock file.
+$(VENV)/run.stamp: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "GAS needs Python 3.11 or newer: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what GAS needs (once) ..."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp
+	@echo "Installing what the tests need (once) ..."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/run.stamp ## Make .venv and install GAS with its pinned dependencies
+
+demo: $(VENV)/run.stamp ## Annotate a real genome with the real service (KEEP=1 leaves it up)
+	@$(VENV)/bin/gas demo $(if $(KEEP),--keep)
+
+test: $(VENV)/dev.stamp ## Run the tests (under 5 minutes)
+	@$(PYTEST) -m "not long" $(ARGS)
+
+test-long: $(VENV)/dev.stamp ## Fuzzing, many seeds, interleavings
+	@$(PYTEST) -m long $(ARGS)
+
+lint: $(VENV)/dev.stamp ## Style and types
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@GAS_SECRET_KEY=unused-here $(RUN) -m mypy
+
+format: $(VENV)/dev.stamp ## Put the code into shape
+	@$(RUN) -m ruff check --fix --quiet .
+	@$(RUN) -m ruff format .
+
+bench: $(VENV)/dev.stamp ## Measure speed, beside named baselines
+	@$(RUN) -m bench
+
+lock: $(VENV)/dev.stamp ## Pin the newest versions that pyproject.toml allows
+	@for extra in "" "--extra dev"; do \
+	  out=requirements$${extra:+-dev}.lock; \
+	  $(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command "make lock" $$extra pyproject.toml build-requirements.in -o $$out; \
+	done
+
+clean: ## Remove what was made here
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

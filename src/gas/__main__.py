@@ -1,0 +1,5 @@
+"""``python -m gas`` is ``gas``."""
+
+from gas.cli import main
+
+main()

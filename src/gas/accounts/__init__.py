@@ -1,0 +1,1 @@
+"""Who a person is: users, their plan, their API tokens, sign-in."""

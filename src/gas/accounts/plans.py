@@ -1,0 +1,32 @@
+"""Plans, as data. The server asks here wherever a plan matters; the browser only repeats it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gas.config import Settings
+
+FREE = "free"
+PREMIUM = "premium"
+
+CHOICES = [(FREE, "Free"), (PREMIUM, "Premium")]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a plan allows. ``max_upload_bytes`` counts bytes as uploaded; None: no cap."""
+
+    name: str
+    title: str
+    max_upload_bytes: int | None
+
+    def allows(self, size_bytes: int) -> bool:
+        return self.max_upload_bytes is None or size_bytes <= self.max_upload_bytes
+
+
+def get_plan(name: str, settings: Settings) -> Plan:
+    """The plan called ``name``. Raises KeyError where there is none."""
+    return {
+        FREE: Plan(FREE, "Free", settings.free_max_upload_bytes),
+        PREMIUM: Plan(PREMIUM, "Premium", None),
+    }[name]

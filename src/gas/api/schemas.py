@@ -1,0 +1,101 @@
+"""What goes over the wire. Sizes in bytes, times in ISO 8601 with their zone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.urls import reverse
+from ninja import Field, Schema
+
+from gas.jobs.models import Job, Upload
+
+
+class NewUpload(Schema):
+    filename: str = Field(max_length=1000, description="Shown to people; never a path.")
+    size_bytes: int = Field(description="Exactly as many bytes as will be sent.")
+
+
+class Part(Schema):
+    number: int = Field(description="1-based.")
+    method: str
+    url: str
+    size_bytes: int
+
+
+class UploadOut(Schema):
+    id: UUID
+    filename: str
+    state: str
+    size_bytes: int
+    sha256: str = Field(description="Hexadecimal; empty until the upload is complete.")
+    expires_at: datetime
+    parts: list[Part] = Field(description="Where the bytes go; empty once complete.")
+
+
+class NewJob(Schema):
+    upload_id: UUID
+    reference: str | None = Field(None, description="Name of a reference; default: the server's.")
+    engine: str | None = Field(None, description="Name of an engine; default: the server's.")
+
+
+class File(Schema):
+    name: str
+    size_bytes: int
+    sha256: str
+    url: str
+
+
+class JobOut(Schema):
+    id: UUID
+    filename: str
+    input_bytes: int
+    reference: str
+    engine: str
+    status: str = Field(description="PENDING, RUNNING, COMPLETED, FAILED or CANCELLED.")
+    progress: float = Field(description="Share of the input that is read, 0 to 1.")
+    submitted_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    failure_code: str
+    failure: str = Field(description="For a person: what went wrong and what to do.")
+    summary: dict[str, Any] = Field(description="Counts of the result; empty before COMPLETED.")
+    files: list[File] = Field(description="The result; empty before COMPLETED.")
+    url: str = Field(description="The job's page.")
+
+
+class JobPage(Schema):
+    items: list[JobOut]
+    next: str | None = Field(description="Address of the next page; null on the last.")
+
+
+def upload_out(request: HttpRequest, upload: Upload) -> UploadOut:
+    size = upload.declared_bytes if upload.size_bytes is None else upload.size_bytes
+    parts = []
+    if upload.state == Upload.State.OPEN:
+        url = request.build_absolute_uri(reverse("api:put_part", args=[upload.pk, 1]))
+        parts = [Part(number=1, method="PUT", url=url, size_bytes=upload.declared_bytes)]
+    return UploadOut(
+        id=upload.pk,
+        filename=upload.filename,
+        state=upload.state,
+        size_bytes=size,
+        sha256=upload.sha256,
+        expires_at=upload.expires_at,
+        parts=parts,
+    )
+
+
+def job_out(request: HttpRequest, job: Job) -> JobOut:
+    files = [
+        File(
+            **file,
+            url=request.build_absolute_uri(reverse("api:job_file", args=[job.pk, file["name"]])),
+        )
+        for file in job.result_files
+    ]
+    fields = {name: getattr(job, name) for name in JobOut.model_fields if hasattr(job, name)}
+    page = request.build_absolute_uri(reverse("job-detail", args=[job.pk]))
+    return JobOut(**{**fields, "files": files, "url": page})

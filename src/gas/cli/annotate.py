@@ -1,0 +1,115 @@
+"""``gas annotate``: annotate a file right here, without the service."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from gas.annotate.run import Progress
+
+
+def annotate(
+    input: Path = typer.Argument(
+        metavar="IN.vcf[.gz]", help="VCF to annotate: plain, gzip or BGZF; sorted by position."
+    ),
+    output: Path = typer.Option(
+        ..., "-o", "--output", help="Where to write the annotated VCF (BGZF, name it .vcf.gz)."
+    ),
+    reference: str = typer.Option(
+        ..., "-r", "--reference", help="Name of the reference; see `gas reference list`."
+    ),
+    engine: str = typer.Option("csq", "-e", "--engine", help="What annotates: csq (bcftools)."),
+    workers: int = typer.Option(
+        1, "-w", "--workers", min=1, help="Processes to use. The result is the same for any number."
+    ),
+    as_json: bool = typer.Option(
+        False, "--json", help="Print the summary as JSON on standard output."
+    ),
+) -> None:
+    """Say what every variant of a VCF does to every gene.
+
+    Writes OUTPUT, compressed as BGZF, and its index OUTPUT.tbi. Every record, INFO value and sample
+    column of the input is kept byte for byte; annotation INFO keys and three header lines are
+    added. Records that cannot be annotated (unknown contig, symbolic allele, REF that differs from
+    the reference) are kept as they are and counted.
+
+    Nothing is left under OUTPUT's name where the run fails or is stopped.
+    """
+    from gas.annotate.run import annotate as run
+    from gas.cli.show import summary_lines
+    from gas.config import get_settings, on_terminal
+    from gas.reference import packs
+
+    pack = packs.find(reference, packs.roots(get_settings().references_dir))
+    with _until_stopped() as check_cancelled, _progress(input.name, on_terminal()) as progress:
+        report = run(
+            input,
+            output,
+            pack,
+            engine,
+            workers=workers,
+            progress=progress,
+            check_cancelled=check_cancelled,
+        )
+    values = {"output": str(report.output), "index": str(report.index), **report.to_json()}
+    if as_json:
+        typer.echo(json.dumps(values, indent=2))
+        return
+    for line in summary_lines(values):
+        typer.echo(line)
+    typer.echo(f"\n{report.output} and {report.index.name} are written.")
+
+
+@contextmanager
+def _until_stopped() -> Iterator[Callable[[], None]]:
+    """A check that raises once SIGTERM came; Ctrl-C raises by itself."""
+    from gas.errors import Cancelled
+
+    stopped = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopped
+        stopped = True
+
+    def check() -> None:
+        if stopped:
+            raise Cancelled
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _progress(title: str, is_shown: bool) -> Iterator[Progress | None]:
+    """A bar on standard error."""
+    if not is_shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%  {task.fields[records]:,} records"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(escape(title), total=None, records=0)
+
+        def show(records: int, bytes_read: int, bytes_total: int) -> None:
+            bar.update(task, completed=bytes_read, total=bytes_total, records=records)
+
+        yield show

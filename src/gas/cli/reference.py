@@ -1,0 +1,141 @@
+"""``gas reference``: the genomes and gene models to annotate with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from gas.reference.install import Progress
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Genomes and gene models to annotate with.",
+)
+
+_FORCE = typer.Option(False, "--force", help="Replace a reference of the same name.")
+
+
+@app.command("list")
+def list_() -> None:
+    """List the references: name, assembly, version, contigs, and where each lives."""
+    from gas.reference import packs
+
+    for pack in packs.available(_folders()):
+        bases = sum(pack.contigs.values())
+        names = list(pack.contigs)
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        typer.echo(
+            f"{pack.name}  {pack.assembly}  version {pack.version}  "
+            f"contigs {shown} ({bases:,} bases)  {pack.path}"
+        )
+
+
+@app.command()
+def build(
+    name: str = typer.Argument(help="Name of the new reference."),
+    fasta: list[Path] = typer.Option(
+        ..., "--fasta", help="Genome, FASTA; plain, gzip or BGZF. May be given several times."
+    ),
+    gff: list[Path] = typer.Option(
+        ..., "--gff", help="Gene models, GFF3; plain, gzip or BGZF. May be given several times."
+    ),
+    assembly: str = typer.Option(
+        "", help="Assembly, such as GRCh38.", show_default="the reference's name"
+    ),
+    version: str = typer.Option("1", help="Version of genome and gene models together."),
+    source: str = typer.Option("", help="Where the files are from, in a few words."),
+    readme: Path | None = typer.Option(
+        None, help="A text to put into the reference as README.md: sources and licences."
+    ),
+    folder: Path | None = typer.Option(
+        None, help="Where to put it.", show_default="the data folder's references"
+    ),
+    force: bool = _FORCE,
+) -> None:
+    """Build a reference from a genome and its gene models.
+
+    Contigs must have the same names in both. Features on contigs that the genome does not have are
+    left out, with a note; anything malformed is refused, with its line.
+    """
+    from gas.reference.build import build as run
+
+    built = run(
+        name,
+        fasta,
+        gff,
+        folder or _installed(),
+        assembly=assembly,
+        version=version,
+        source=source,
+        readme=readme,
+        replace_existing=force,
+    )
+    for note in built.notes:
+        typer.echo(f"Note: {note}")
+    typer.echo(f"Built {built.pack.name}: {len(built.pack.contigs)} contigs, {built.pack.path}")
+
+
+@app.command()
+def verify(name: str = typer.Argument(help="Name of the reference.")) -> None:
+    """Read every file of a reference and compare it with the manifest's sha256."""
+    from gas.reference import manifest, packs
+
+    pack = packs.find(name, _folders())
+    manifest.verify(pack, lambda file: typer.echo(f"  {file}"))
+    typer.echo(f"{pack.name} is whole: sha256:{pack.digest}")
+
+
+@app.command()
+def install(
+    file_or_url: str = typer.Argument(help="Tar archive of one reference, or its address."),
+    force: bool = _FORCE,
+) -> None:
+    """Install a reference from a tar archive: a file, or an http(s) address.
+
+    Make such an archive of a reference of yours with `tar -C FOLDER -cf NAME.tar NAME`. Every file
+    is checked against the manifest before the reference can be used.
+    """
+    from gas.config import on_terminal
+    from gas.reference.install import install as run
+
+    with _download_bar(on_terminal()) as progress:
+        pack = run(file_or_url, _installed(), replace_existing=force, progress=progress)
+    typer.echo(f"Installed {pack.name} ({pack.assembly}, version {pack.version}) in {pack.path}")
+
+
+def _installed() -> Path:
+    from gas.config import get_settings
+
+    return get_settings().references_dir
+
+
+def _folders() -> tuple[Path, ...]:
+    from gas.reference import packs
+
+    return packs.roots(_installed())
+
+
+@contextmanager
+def _download_bar(is_shown: bool) -> Iterator[Progress]:
+    """A bar on standard error."""
+    if not is_shown:
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+    with Progress(
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)

@@ -1,0 +1,1 @@
+"""What `gas demo` runs and shows."""

@@ -1,0 +1,1 @@
+"""The processes of the service: the embedded database, the supervisor, the workers."""

@@ -1,0 +1,1 @@
+"""The life of a job. ``lifecycle`` tells it from top to bottom."""

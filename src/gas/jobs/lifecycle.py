@@ -1,0 +1,420 @@
+"""The way of a job, from top to bottom.
+
+    submit ─► annotate ─► (completed or failed) ─► notify
+                 └─ cancel, hand back, try again
+
+Rules that hold everywhere here:
+
+* The row is the truth. A message carries only an id, and may come twice, late, or for nothing.
+* A row and its message are written in one transaction.
+* A worker claims by compare-and-set and gets a fencing token (``attempt``). It writes to a place
+  of that attempt alone; publishing is one row update that only the holder of the current token
+  can make. A worker that lost its claim, even unawares, can spoil nothing.
+* The input is never touched.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import Q
+
+from gas.accounts.models import User
+from gas.accounts.plans import get_plan
+from gas.annotate import engines
+from gas.errors import Cancelled, GasError, TransientError
+from gas.jobs import queue
+from gas.jobs.models import NEXT_ATTEMPT, Job, JobEvent, Upload, advance, holds
+from gas.jobs.runner import Outcome, Task
+from gas.jobs.states import CANCEL, CLAIM, COMPLETE, FAIL, RELEASE, Status
+from gas.notify.models import Mail
+from gas.wiring import Services
+
+log = logging.getLogger(__name__)
+
+#: A wait between tries grows by this factor, and is spread by up to a fifth either way, so that
+#: jobs that failed together do not come back together.
+BACKOFF_FACTOR = 4
+BACKOFF_SPREAD = 0.2
+INTERNAL_ERROR = "GAS itself made an error while annotating this file."
+
+
+class TooLargeForPlan(GasError):
+    """This file is larger than your plan allows."""
+
+    code = "too-large"
+
+
+class Conflict(GasError):
+    """This was already used for something else."""
+
+    code = "conflict"
+
+
+class NotSubmittable(GasError):
+    """This upload cannot be submitted."""
+
+    code = "not-submittable"
+
+
+class LostClaim(Exception):
+    """The job was cancelled or given to another worker while this one held it."""
+
+
+# -- submit ------------------------------------------------------------------------------------
+
+
+def submit(
+    svc: Services,
+    user: User,
+    upload: Upload,
+    *,
+    reference: str | None = None,
+    engine: str | None = None,
+    idempotency_key: str | None = None,
+) -> Job:
+    """Make ``upload`` a job: its row and its first message, in one transaction.
+
+    A repeated call (same upload, or same ``idempotency_key``) returns the job that the first one
+    made. Raises TooLargeForPlan, NotSubmittable, Conflict, PackError or EngineError.
+    """
+    check_size(svc, user, upload.size_bytes or upload.declared_bytes)
+    pack = svc.find_pack(reference or svc.settings.default_reference)
+    engine_name = engine or svc.settings.default_engine
+    check_engine(svc, engine_name)
+    if (found := _submitted_before(user, upload, idempotency_key)) is not None:
+        return found
+    if upload.state != Upload.State.COMPLETE:
+        raise NotSubmittable("The upload is not complete.", hint="Send its parts, complete it.")
+    try:
+        with transaction.atomic():
+            job = Job.objects.create(
+                owner=user,
+                upload=upload,
+                idempotency_key=idempotency_key,
+                filename=upload.filename,
+                input_key=upload.key,
+                input_bytes=upload.size_bytes or 0,
+                input_sha256=upload.sha256,
+                reference=pack.name,
+                engine=engine_name,
+                submitted_at=svc.now(),
+            )
+            _tell(svc, job.pk, 0, f"Submitted: {upload.filename}, {upload.size_bytes:,} bytes.")
+            queue.enqueue(queue.ANNOTATE, job.pk)
+    except IntegrityError:  # the same request, at the same moment
+        if (found := _submitted_before(user, upload, idempotency_key)) is None:
+            raise
+        return found
+    return job
+
+
+def check_size(svc: Services, user: User, size_bytes: int) -> None:
+    """Raises TooLargeForPlan where the plan of ``user`` does not allow ``size_bytes``."""
+    plan = get_plan(user.plan, svc.settings)
+    if not plan.allows(size_bytes):
+        raise TooLargeForPlan(
+            f"This file has {size_bytes:,} bytes; the {plan.title.lower()} plan takes files up to "
+            f"{plan.max_upload_bytes:,} bytes.",
+            hint="Compress it (bgzip or gzip), split it, or change to the premium plan.",
+        )
+
+
+def check_engine(svc: Services, name: str) -> None:
+    """Raises EngineError where ``name`` is none of the engines on offer."""
+    if name not in svc.settings.extra_engines and name not in engines.ENGINES:
+        raise engines.unknown(name)
+
+
+def _submitted_before(user: User, upload: Upload, idempotency_key: str | None) -> Job | None:
+    same = Q(upload=upload)
+    if idempotency_key:
+        same |= Q(idempotency_key=idempotency_key)
+    found = Job.objects.filter(same, owner=user).first()
+    if found is not None and found.upload_id != upload.pk:
+        raise Conflict("This Idempotency-Key belongs to another upload.", hint="Use a new key.")
+    return found
+
+
+# -- annotate ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A worker's hold on a job; ``job.attempt`` is its fencing token."""
+
+    job: Job
+    lease: timedelta
+
+    @property
+    def attempt(self) -> int:
+        return self.job.attempt
+
+
+def annotate(
+    svc: Services, job_id: uuid.UUID, *, worker: str, stopping: Callable[[], bool]
+) -> None:
+    """Handle one message: claim the job if it waits, run its engine, publish what comes out.
+
+    ``stopping`` says whether this worker has to go: then the job is handed back, uncounted.
+    Never raises for what is wrong with a file or an engine: that becomes the job's state.
+    """
+    claim = _claim(svc, job_id, worker)
+    if claim is None:
+        return
+    try:
+        outcome = svc.runner.run(_task(svc, claim), _keeper(svc, claim, stopping))
+    except LostClaim:
+        log.warning("claim lost", extra={"job": str(job_id), "attempt": claim.attempt})
+    except Cancelled:
+        _hand_back(svc, claim)
+    except GasError as error:
+        _failed(svc, claim, error)
+    except Exception:
+        log.exception("annotate broke", extra={"job": str(job_id), "attempt": claim.attempt})
+        _failed(svc, claim, TransientError(INTERNAL_ERROR))
+    else:
+        _publish(svc, claim, outcome)
+
+
+def _claim(svc: Services, job_id: uuid.UUID, worker: str) -> Claim | None:
+    """Take the job if it waits and is due; exactly one of those who try gets it."""
+    now, lease = svc.now(), timedelta(seconds=svc.settings.lease_s)
+    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    with transaction.atomic():
+        mine = advance(
+            job_id,
+            CLAIM,
+            due,
+            attempt=NEXT_ATTEMPT,
+            worker=worker,
+            lease_until=now + lease,
+            started_at=now,
+            progress=0,
+        )
+        if not mine:
+            return None
+        job = Job.objects.get(pk=job_id)  # ours and locked until the commit: our own token
+        _tell(svc, job_id, job.attempt, f"Attempt {job.attempt} begins on {worker}.")
+    return Claim(job, lease)
+
+
+def _task(svc: Services, claim: Claim) -> Task:
+    job = claim.job
+    return Task(
+        input_key=job.input_key,
+        input_sha256=job.input_sha256,
+        output_prefix=job.attempt_prefix(claim.attempt),
+        pack=svc.find_pack(job.reference),
+        engine=job.engine,
+        storage=svc.storage,
+    )
+
+
+def _keeper(svc: Services, claim: Claim, stopping: Callable[[], bool]) -> Callable[[float], None]:
+    """What the runner calls all along: it renews the lease and says when to stop.
+
+    Raises LostClaim where the job is no longer ours, Cancelled where the worker has to go.
+    """
+    due = svc.now()
+
+    def keep(progress: float) -> None:
+        nonlocal due
+        if stopping():
+            raise Cancelled
+        now = svc.now()
+        if now < due:
+            return
+        due = now + timedelta(seconds=svc.settings.heartbeat_s)
+        mine = Job.objects.filter(holds(claim.attempt), pk=claim.job.pk, status=Status.RUNNING)
+        try:
+            held = mine.update(lease_until=now + claim.lease, progress=progress)
+        except OperationalError:
+            # The database is away. Work on: if it comes back too late, publishing is refused.
+            log.warning("lease not renewed", extra={"job": str(claim.job.pk)}, exc_info=True)
+            connection.close()
+            return
+        if not held:
+            raise LostClaim
+
+    return keep
+
+
+def _publish(svc: Services, claim: Claim, outcome: Outcome) -> bool:
+    """RUNNING → COMPLETED: point the row at this attempt's files and ask for the mail, at once."""
+    job = claim.job
+    with transaction.atomic():
+        won = advance(
+            job.pk,
+            COMPLETE,
+            holds(claim.attempt),
+            finished_at=svc.now(),
+            progress=1,
+            lease_until=None,
+            result_prefix=job.attempt_prefix(claim.attempt),
+            result_files=outcome.files,
+            summary=outcome.summary,
+            failure="",
+            failure_code="",
+        )
+        if won:
+            records = outcome.summary.get("records", 0)
+            _tell(svc, job.pk, claim.attempt, f"Completed: {records:,} records.")
+            _ask_for_mail(svc, job.pk)
+    if not won:
+        # Someone else holds the job now. What we wrote is in our own place: nobody points at it.
+        log.warning("late publish refused", extra={"job": str(job.pk), "attempt": claim.attempt})
+        discard(svc, job.attempt_prefix(claim.attempt))
+    return won
+
+
+def discard(svc: Services, prefix: str) -> None:
+    """Remove what an attempt that was not published left in the store; a store that is down only
+    leaves some rubbish."""
+    try:
+        for stored in list(svc.storage.list(prefix + "/")):
+            svc.storage.delete(stored.key)
+    except GasError:
+        log.warning("leftovers stay", extra={"prefix": prefix}, exc_info=True)
+
+
+# -- when it does not go well --------------------------------------------------------------------
+
+
+def _failed(svc: Services, claim: Claim, error: GasError) -> None:
+    if error.permanent:
+        fail(svc, claim.job, error.code, str(error))
+    else:
+        try_again(svc, claim.job, str(error))
+    discard(svc, claim.job.attempt_prefix(claim.attempt))
+
+
+def fail(svc: Services, job: Job, code: str, reason: str, *guards: Q) -> bool:
+    """To FAILED for good, with a sentence for a person, and the mail that tells it."""
+    with transaction.atomic():
+        if not advance(
+            job.pk,
+            FAIL,
+            holds(job.attempt),
+            *guards,
+            finished_at=svc.now(),
+            lease_until=None,
+            failure_code=code,
+            failure=reason,
+        ):
+            return False
+        _tell(svc, job.pk, job.attempt, f"Failed: {reason}")
+        _ask_for_mail(svc, job.pk)
+    return True
+
+
+def try_again(svc: Services, job: Job, reason: str, *guards: Q) -> bool:
+    """Count a failed try: back to PENDING after a wait, or quarantined as FAILED after the last."""
+    tries = job.tries + 1
+    if tries >= svc.settings.max_tries:
+        sentence = (
+            f"GAS tried {tries} times and gave up. The last time: {reason} "
+            "Your file is kept: submit it again, or ask the operator."
+        )
+        return fail(svc, job, "gave-up", sentence, *guards)
+    wait_s = svc.settings.retry_backoff_s * BACKOFF_FACTOR ** (tries - 1)
+    wait_s *= 1 + BACKOFF_SPREAD * random.uniform(-1, 1)  # noqa: S311 - not a secret
+    at = svc.now() + timedelta(seconds=wait_s)
+    return _release(svc, job, f"{reason} Next try in {wait_s:.0f} s.", at, *guards, tries=tries)
+
+
+def _hand_back(svc: Services, claim: Claim) -> None:
+    """The worker has to stop: another takes the job, at once and uncounted."""
+    reason = "This annotator is being stopped: the job goes to another."
+    _release(svc, claim.job, reason, None, tries=claim.job.tries)
+    discard(svc, claim.job.attempt_prefix(claim.attempt))
+
+
+def _release(
+    svc: Services, job: Job, reason: str, at: datetime | None, *guards: Q, tries: int
+) -> bool:
+    with transaction.atomic():
+        if not advance(
+            job.pk,
+            RELEASE,
+            holds(job.attempt),
+            *guards,
+            tries=tries,
+            worker="",
+            lease_until=None,
+            not_before=at,
+            progress=0,
+        ):
+            return False
+        _tell(svc, job.pk, job.attempt, reason)
+        queue.enqueue(queue.ANNOTATE, job.pk, at=at)
+    return True
+
+
+def cancel(svc: Services, job: Job) -> bool:
+    """The user does not want it any more. A worker that runs it notices at its next heartbeat."""
+    with transaction.atomic():
+        done = advance(job.pk, CANCEL, finished_at=svc.now(), lease_until=None)
+        if done:
+            _tell(svc, job.pk, job.attempt, "Cancelled by its owner.")
+    return done
+
+
+# -- reap: what was left behind ------------------------------------------------------------------
+
+
+def reap(svc: Services) -> dict[str, int]:
+    """Find what a crash left behind and set it going again. Idempotent; runs all the time."""
+    return {
+        "stalled_messages": queue.retry_stalled(svc.settings.lease_s, svc.now()),
+        "expired_leases": _expire_leases(svc),
+        "lost_messages": _requeue_lost(svc),
+    }
+
+
+def _expire_leases(svc: Services) -> int:
+    """RUNNING jobs whose worker fell silent: a counted try, as a file may be what kills workers."""
+    expired = Q(lease_until__lt=svc.now())
+    silent = Job.objects.filter(expired, status=Status.RUNNING)
+    reason = "The annotator that had this job stopped without a word."
+    # The guard again in the update: a worker that was only slow may have renewed by now.
+    return sum(try_again(svc, job, reason, expired) for job in silent)
+
+
+def _requeue_lost(svc: Services) -> int:
+    """PENDING jobs that no message points at (a queue restored from an older backup, say)."""
+    grace = svc.now() - timedelta(seconds=svc.settings.lease_s)
+    due = Q(not_before__isnull=True) | Q(not_before__lte=grace)
+    waiting = Job.objects.filter(due, status=Status.PENDING, submitted_at__lte=grace)
+    lost = [pk for pk in waiting.values_list("pk", flat=True) if _is_lost(pk)]
+    return sum(queue.enqueue(queue.ANNOTATE, pk) for pk in lost)
+
+
+def _is_lost(job_id: uuid.UUID) -> bool:
+    return not queue.has_message(queue.ANNOTATE, job_id)
+
+
+# -- small parts -----------------------------------------------------------------------------------
+
+
+def _tell(svc: Services, job_id: uuid.UUID, attempt: int, message: str) -> None:
+    JobEvent.objects.create(job_id=job_id, at=svc.now(), attempt=attempt, message=message)
+
+
+def _ask_for_mail(svc: Services, job_id: uuid.UUID) -> None:
+    domain = svc.settings.mail_from.rpartition("@")[2].strip("> ") or "localhost"
+    mail = Mail.objects.create(
+        job_id=job_id, message_id=f"<job-{job_id}@{domain}>", created_at=svc.now()
+    )
+    queue.enqueue(queue.NOTIFY, mail.pk)
+
+
+def ahead_of(job: Job) -> int:
+    """How many jobs wait before this one (0: it is next)."""
+    return Job.objects.filter(status=Status.PENDING, submitted_at__lt=job.submitted_at).count()

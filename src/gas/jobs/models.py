@@ -1,0 +1,157 @@
+"""The rows that are the truth: uploads, jobs, and what happened to a job."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from gas.jobs.states import Status, Transition
+
+
+class Upload(models.Model):
+    """A file on its way in. It becomes the input of one job when that job is submitted."""
+
+    class State(models.TextChoices):
+        OPEN = "OPEN", "Open"  # -- complete --> COMPLETE
+        COMPLETE = "COMPLETE", "Complete"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads"
+    )
+    #: As the user named it, made harmless; only ever shown, never part of a path or key.
+    filename = models.CharField(max_length=200)
+    #: What the client said would come.
+    declared_bytes = models.BigIntegerField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    #: What came; set by ``complete``.
+    size_bytes = models.BigIntegerField(null=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["state", "expires_at"], name="upload_expiry")]
+
+    def __str__(self) -> str:
+        return f"{self.filename} ({self.id})"
+
+    @property
+    def key(self) -> str:
+        """Where its bytes lie in the store."""
+        return f"users/{self.owner_id}/uploads/{self.id}/input"
+
+
+class Job(models.Model):
+    """One annotation of one file.
+
+    ``attempt`` is the fencing token: it grows with every claim, and whoever holds an older one can
+    neither renew the lease nor publish. ``tries`` counts the attempts that failed or vanished.
+    ``result_prefix`` is the pointer by which a result is published.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jobs"
+    )
+    upload = models.OneToOneField(Upload, on_delete=models.PROTECT, related_name="job")
+    idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - unique where given
+
+    filename = models.CharField(max_length=200)
+    input_key = models.CharField(max_length=300)
+    input_bytes = models.BigIntegerField()
+    input_sha256 = models.CharField(max_length=64)
+    reference = models.CharField(max_length=100)
+    engine = models.CharField(max_length=200)
+
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    submitted_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    attempt = models.PositiveIntegerField(default=0)
+    tries = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=200, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    #: Share of the input that is read, 0 to 1.
+    progress = models.FloatField(default=0)
+
+    result_prefix = models.CharField(max_length=300, blank=True)
+    #: [{"name", "size_bytes", "sha256"}], the files below ``result_prefix``.
+    result_files = models.JSONField(default=list, blank=True)
+    summary = models.JSONField(default=dict, blank=True)
+    failure_code = models.CharField(max_length=40, blank=True)
+    failure = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("-submitted_at", "-id")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "idempotency_key"], name="job_once_per_idempotency_key"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.COMPLETED) | ~Q(result_prefix=""),
+                name="job_completed_has_result",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.FAILED) | ~Q(failure=""), name="job_failed_has_reason"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["owner", "-submitted_at"], name="job_list"),
+            models.Index(
+                fields=["submitted_at"], name="job_waiting", condition=Q(status=Status.PENDING)
+            ),
+            models.Index(
+                fields=["lease_until"], name="job_lease", condition=Q(status=Status.RUNNING)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.filename} ({self.id})"
+
+    @property
+    def is_over(self) -> bool:
+        return Status(self.status).is_over
+
+    def attempt_prefix(self, attempt: int) -> str:
+        """Where attempt number ``attempt`` writes: its own place, never another's."""
+        return f"users/{self.owner_id}/jobs/{self.id}/{attempt}"
+
+
+def advance(job_id: uuid.UUID, way: Transition, *guards: Q, **changes: Any) -> bool:
+    """Take the job along ``way`` if it still stands at its start and ``guards`` hold.
+
+    One UPDATE; returns whether this caller was the one. ``changes`` are set in the same stroke.
+    """
+    here = Job.objects.filter(*guards, pk=job_id, status__in=way.sources)
+    return here.update(status=way.target, **changes) == 1
+
+
+def holds(attempt: int) -> Q:
+    """The guard of a worker: it still is the one that claimed attempt number ``attempt``."""
+    return Q(attempt=attempt)
+
+
+NEXT_ATTEMPT = F("attempt") + 1
+
+
+class JobEvent(models.Model):
+    """A line of a job's log, written in the same transaction as what it tells of."""
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField()
+    attempt = models.PositiveIntegerField()
+    message = models.TextField()
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.message}"

@@ -1,0 +1,92 @@
+"""Messages: "look at this row". They carry an id and nothing else.
+
+A message is written through Django's own connection, so that it and the row it is about are in ONE
+transaction, in a worker process as well (whose procrastinate app uses another connection pool).
+At most one message per row and task waits at a time (``queueing_lock``).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from procrastinate import sql
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.jobs import Status
+from procrastinate.manager import JobManager
+from procrastinate.tasks import configure_task
+
+ANNOTATE = "annotate"
+NOTIFY = "notify"
+REAP = "reap"
+#: Every queue, and what its workers do.
+QUEUES = {
+    ANNOTATE: "annotators: one job at a time, in a child process",
+    NOTIFY: "mail to people",
+    REAP: "what was left behind: dead workers' jobs, lost messages",
+}
+
+
+def _manager() -> JobManager:
+    return JobManager(DjangoConnector())
+
+
+def enqueue(task: str, row_id: object, *, at: datetime | None = None) -> bool:
+    """Write the message "``task``: look at ``row_id``", to be handled now or not before ``at``.
+
+    Returns False where such a message already waits. Part of the caller's transaction.
+    """
+    deferrer = configure_task(
+        name=task,
+        job_manager=_manager(),
+        queue=task,
+        queueing_lock=f"{task}:{row_id}",
+        schedule_at=at,
+    )
+    try:
+        # A duplicate is refused by a unique index, which would poison the transaction around it:
+        # the savepoint confines that.
+        with transaction.atomic():
+            deferrer.defer(row_id=str(row_id))
+    except AlreadyEnqueued:
+        return False
+    return True
+
+
+def has_message(task: str, row_id: object) -> bool:
+    """Whether a message for ``row_id`` waits or is being handled."""
+    return ProcrastinateJob.objects.filter(
+        task_name=task, status__in=["todo", "doing"], args__row_id=str(row_id)
+    ).exists()
+
+
+def retry_stalled(silent_s: float, now: datetime) -> int:
+    """Give the messages of workers that were silent for ``silent_s`` to others; returns how many.
+
+    A worker that died has no row any more, or an old heartbeat.
+    """
+    dead = Q(worker__isnull=True) | Q(worker__last_heartbeat__lt=now - timedelta(seconds=silent_s))
+    stalled = list(
+        ProcrastinateJob.objects.filter(dead, status="doing").values_list("id", "queueing_lock")
+    )
+    for message_id, lock in stalled:
+        # A successor that waits already holds the lock; two would break it.
+        with suppress(IntegrityError, ConnectorException), transaction.atomic():
+            if lock and ProcrastinateJob.objects.filter(queueing_lock=lock, status="todo").exists():
+                _finish(message_id)
+            else:
+                _manager().retry_job_by_id(message_id, retry_at=now)
+    return len(stalled)
+
+
+def _finish(message_id: int) -> None:
+    DjangoConnector().execute_query(
+        query=sql.queries["finish_job"],
+        job_id=message_id,
+        status=Status.ABORTED.value,
+        delete_job=True,
+    )

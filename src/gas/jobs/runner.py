@@ -1,0 +1,185 @@
+"""Running an engine in a child process (``gas.annotate.child`` describes what is said to it).
+
+In a child, because nothing that an engine does (holding the GIL for minutes, using all memory,
+crashing in C) may stop its worker from saying that it is alive, and because a child can be killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from gas import errors, procs
+from gas.annotate.pack import Pack
+from gas.config import Settings, child_environment
+from gas.errors import EngineError, GasError, TransientError
+from gas.storage import Storage
+
+#: How often ``keep`` is called while the child is silent.
+POLL_S = 0.2
+STOP_S = 5.0
+RESULT = "annotated.vcf.gz"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be annotated, with what, and where the result goes."""
+
+    input_key: str
+    input_sha256: str
+    output_prefix: str
+    pack: Pack
+    engine: str
+    storage: Storage
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out: ``files`` as [{"name", "size_bytes", "sha256"}] below the output prefix."""
+
+    files: list[dict[str, Any]]
+    summary: dict[str, Any]
+
+
+class Runner(Protocol):
+    def run(self, task: Task, keep: Callable[[float], None]) -> Outcome:
+        """Annotate. ``keep`` is called with the progress (0 to 1) several times a second at most,
+        and stops everything by raising; nothing then is left but what was already stored.
+
+        Raises GasError, or what ``keep`` raised.
+        """
+        ...
+
+
+class ChildRunner:
+    """Runs each task in a process of its own, in a folder of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def run(self, task: Task, keep: Callable[[float], None]) -> Outcome:
+        scratch = self._settings.scratch_dir
+        try:
+            scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=scratch, prefix="job-") as name:
+                return self._run_in(Path(name), task, keep)
+        except OSError as error:
+            raise TransientError(f"The disk refused: {error.strerror}.") from error
+
+    def _run_in(self, folder: Path, task: Task, keep: Callable[[float], None]) -> Outcome:
+        source, results = folder / "input", folder / "results"
+        results.mkdir()
+        task.storage.fetch(task.input_key, source, sha256=task.input_sha256, tick=lambda: keep(0.0))
+        request = {
+            "input": str(source),
+            "output": str(results / RESULT),
+            "pack": str(task.pack.path),
+            "engine": task.engine,
+            "workers": self._settings.annotate_processes,
+            "limits": {"uncompressed_bytes": self._settings.max_uncompressed_bytes},
+        }
+        summary = _converse(request, folder, keep)
+        (results / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+        files = []
+        for path in sorted(results.iterdir()):
+            stored = task.storage.put_file(
+                f"{task.output_prefix}/{path.name}", path, tick=lambda: keep(1.0)
+            )
+            files.append(
+                {"name": path.name, "size_bytes": stored.size_bytes, "sha256": stored.sha256}
+            )
+        return Outcome(files, summary)
+
+
+def _converse(
+    request: dict[str, Any], folder: Path, keep: Callable[[float], None]
+) -> dict[str, Any]:
+    """Start the child, listen to it, and return its summary. It never outlives this call."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "gas.annotate.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=child_environment(TMPDIR=str(folder)),
+        start_new_session=True,
+        preexec_fn=procs.die_with_parent,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        child.stdin.write(json.dumps(request).encode() + b"\n")
+        child.stdin.close()
+        progress = 0.0
+        for message in _messages(child.stdout.fileno()):
+            if message is not None and "result" in message:
+                return dict(message["result"]["summary"])
+            if message is not None and "error" in message:
+                raise _error(message["error"])
+            if message is not None:
+                done = message["progress"]
+                progress = done["bytes_read"] / max(1, done["bytes_total"])
+            keep(progress)
+    except BrokenPipeError:
+        pass
+    finally:
+        _stop(child)
+    raise EngineError(
+        f"The annotation process ended without a result ({_how_it_ended(child.returncode)}).",
+    )
+
+
+def _messages(handle: int) -> Iterator[dict[str, Any] | None]:
+    """What the child says, as it comes; None now and then while it says nothing."""
+    buffer = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(handle, selectors.EVENT_READ)
+        while True:
+            if not selector.select(POLL_S):
+                yield None
+                continue
+            piece = os.read(handle, 1 << 16)
+            if not piece:
+                return
+            *lines, buffer = (buffer + piece).split(b"\n")
+            for line in lines:
+                yield json.loads(line)
+
+
+def _error(said: dict[str, Any]) -> GasError:
+    kind: type[GasError] = GasError if said.get("permanent", True) else TransientError
+    error = kind(
+        str(said["message"]),
+        hint=str(said.get("hint") or ""),
+        line=said.get("line"),
+        column=said.get("column"),
+    )
+    error.code = str(said.get("code") or errors.GasError.code)
+    return error
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """First politely, so that it removes what it wrote; then for sure, with all that it started."""
+    if child.stdout is not None:
+        child.stdout.close()
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            procs.kill_group(child.pid)
+    child.wait()
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"exit status {code}"
+    name = signal.Signals(-code).name
+    return f"{name}: out of memory?" if -code == signal.SIGKILL else name

@@ -1,0 +1,1 @@
+"""Telling people: one mail per job, on completion or on failure."""

@@ -1,0 +1,1 @@
+"""Reference packs: where they live, how they are built, checked and installed."""

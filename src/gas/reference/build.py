@@ -1,0 +1,93 @@
+"""Build a reference pack from FASTA and GFF3."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gas.annotate.pack import MANIFEST, Pack
+from gas.errors import PackError
+from gas.reference import manifest
+from gas.reference.fasta import write_genome
+from gas.reference.gff import write_genes
+from gas.reference.packs import check_name
+
+README = "README.md"
+
+
+@dataclass(frozen=True)
+class Built:
+    """The new pack, and notes for the person who built it."""
+
+    pack: Pack
+    notes: list[str]
+
+
+def build(
+    name: str,
+    fastas: Sequence[Path],
+    gffs: Sequence[Path],
+    folder: Path,
+    *,
+    assembly: str = "",
+    version: str = "1",
+    source: str = "",
+    readme: Path | None = None,
+    replace_existing: bool = False,
+) -> Built:
+    """Build the pack ``folder/name``. Files may be plain, gzip or BGZF; several are joined.
+
+    The same files give the same pack, byte for byte, with the same version of pysam. The pack
+    appears whole or not at all. Raises PackError, naming file and line.
+    """
+    check_name(name)
+    with new_pack(folder, name, replace_existing) as draft:
+        contigs = write_genome(fastas, draft)
+        lengths = {contig.name: contig.length for contig in contigs}
+        models = write_genes(gffs, lengths, draft)
+        if readme is not None:
+            shutil.copyfile(readme, draft / README)
+        codes = models.genetic_codes
+        manifest.write(
+            draft,
+            name=name,
+            assembly=assembly or name,
+            version=version,
+            source=source,
+            contigs=[replace(c, genetic_code=codes.get(c.name)) for c in contigs],
+            inputs=[*fastas, *gffs],
+        )
+    return Built(Pack.open(folder / name), models.notes)
+
+
+@contextmanager
+def new_pack(folder: Path, name: str, replace_existing: bool) -> Iterator[Path]:
+    """A draft folder that becomes ``folder/name`` when all went well, and vanishes otherwise."""
+    target = folder / name
+    if target.exists() and not replace_existing:
+        raise PackError(
+            f"There is a reference {name} already.", hint="Remove it first, or choose a new name."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder))
+    except OSError as error:
+        raise PackError(f"{folder} cannot be written to ({error.strerror}).") from None
+    try:
+        yield draft
+        if not (draft / MANIFEST).is_file():
+            raise PackError(f"The pack {name} has no {MANIFEST}.")
+        draft.chmod(0o755)
+        for file in draft.iterdir():
+            file.chmod(0o644)
+        if target.exists():
+            shutil.rmtree(target)
+        draft.replace(target)
+    except OSError as error:
+        raise PackError(f"The reference could not be written ({error}).") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""The pages: server-rendered, alive through htmx, whole without JavaScript."""

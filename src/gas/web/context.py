@@ -1,0 +1,30 @@
+"""What every page may show."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from gas import __version__
+from gas.accounts.models import User
+from gas.accounts.plans import get_plan
+from gas.config import get_settings
+
+PRODUCT = "GAS"
+PRODUCT_LONG = "Genomics Annotation Service"
+
+
+def bare() -> dict[str, object]:
+    """The part that needs neither a request nor a database."""
+    return {
+        "product": PRODUCT,
+        "product_long": PRODUCT_LONG,
+        "version": __version__,
+        "signup_open": get_settings().signup_open,
+    }
+
+
+def site(request: HttpRequest) -> dict[str, object]:
+    """The template context processor."""
+    user = getattr(request, "user", None)
+    plan = get_plan(user.plan, get_settings()) if isinstance(user, User) else None
+    return {**bare(), "plan": plan}

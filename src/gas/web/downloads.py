@@ -1,0 +1,74 @@
+"""What of a job can be downloaded, and under which name. Used by the pages and by the API."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponseBase
+
+from gas.jobs.models import Job
+from gas.jobs.states import Status
+from gas.storage import ObjectMissing
+from gas.web.ranges import file_response
+from gas.wiring import Services
+
+_VCF_ENDING = re.compile(r"\.vcf(\.b?gz)?$", re.IGNORECASE)
+_TYPES = {
+    ".gz": "application/gzip",
+    ".json": "application/json",
+    ".tsv": "text/tab-separated-values; charset=utf-8",
+    ".vcf": "text/plain; charset=utf-8",
+}
+
+
+def stem(filename: str) -> str:
+    """``filename`` without the ending of a VCF file."""
+    return _VCF_ENDING.sub("", filename) or "job"
+
+
+def result_name(job: Job, name: str) -> str:
+    """The name under which the result file ``name`` is offered: it starts like the input's."""
+    return f"{stem(job.filename)}.{name}"
+
+
+def content_type(name: str) -> str:
+    """By ending; what a browser might run (HTML, SVG, scripts) is never among them."""
+    return _TYPES.get(name[name.rfind(".") :].lower(), "application/octet-stream")
+
+
+def result_files(job: Job) -> list[dict[str, Any]]:
+    """The files of a completed job, as ``Job.result_files`` keeps them; else none."""
+    return list(job.result_files) if job.status == Status.COMPLETED else []
+
+
+def input_response(request: HttpRequest, svc: Services, job: Job) -> HttpResponseBase:
+    """The input as it was uploaded. Raises Http404 where the store has it no longer."""
+    return _response(request, svc, job.input_key, job.filename, job.input_bytes, job.input_sha256)
+
+
+def result_response(request: HttpRequest, svc: Services, job: Job, name: str) -> HttpResponseBase:
+    """The result file ``name``. Raises Http404 where the job has none of that name."""
+    for file in result_files(job):
+        if file["name"] == name:
+            key = f"{job.result_prefix}/{name}"
+            shown = result_name(job, name)
+            return _response(request, svc, key, shown, file["size_bytes"], file["sha256"])
+    raise Http404
+
+
+def _response(
+    request: HttpRequest, svc: Services, key: str, filename: str, size: int, sha256: str
+) -> HttpResponseBase:
+    try:
+        return file_response(
+            request,
+            svc.storage,
+            key,
+            filename=filename,
+            content_type=content_type(filename),
+            size=size,
+            sha256=sha256,
+        )
+    except ObjectMissing as error:
+        raise Http404 from error

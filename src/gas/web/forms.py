@@ -1,0 +1,44 @@
+"""The form that uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+
+from gas.annotate.pack import Pack
+from gas.wiring import Services
+
+
+class AnnotateForm(forms.Form):
+    """A file, and what to annotate it with. A choice of one is no choice: it is not shown."""
+
+    file: forms.Field = forms.FileField(
+        label="VCF file",
+        allow_empty_file=True,  # the use case says it better
+        error_messages={"required": "Choose a VCF file first."},
+        widget=forms.FileInput(attrs={"accept": ".vcf,.gz,.bgz"}),
+    )
+
+    def __init__(self, svc: Services, engines: Sequence[str], packs: Sequence[Pack], **kw: Any):
+        super().__init__(**kw)
+        settings = svc.settings
+        if len(packs) > 1:
+            choices = [(p.name, f"{p.name}: {p.assembly}, {p.version}") for p in packs]
+            self._offer("reference", "Reference", choices, settings.default_reference)
+        if len(engines) > 1:
+            self._offer("engine", "Engine", [(e, e) for e in engines], settings.default_engine)
+
+    def _offer(self, name: str, label: str, choices: list[tuple[str, str]], first: str) -> None:
+        self.fields[name] = forms.ChoiceField(label=label, choices=choices, initial=first)
+
+    @property
+    def chosen_file(self) -> UploadedFile[bytes]:
+        file: UploadedFile[bytes] = self.cleaned_data["file"]
+        return file
+
+    def chosen(self, name: str) -> str | None:
+        """The ``reference`` or ``engine`` asked for; None where there was no choice."""
+        return self.cleaned_data.get(name) or None

@@ -1,0 +1,67 @@
+// The annotate page: shows what was chosen, and refuses what the plan does not take before it is
+// sent. The server checks the same again. Without this script the form works as any form does.
+"use strict";
+
+(() => {
+  const form = document.getElementById("annotate");
+  const input = form.querySelector("input[type=file]");
+  const about = document.getElementById("file-about");
+  const submit = document.getElementById("submit");
+  const maxBytes = "maxBytes" in form.dataset ? Number(form.dataset.maxBytes) : Infinity;
+  const UNITS = ["KB", "MB", "GB", "TB"];
+
+  // As the filter `size` in templatetags/gas_format.py writes it.
+  function size(bytes) {
+    if (bytes < 1024) return `${bytes} byte${bytes === 1 ? "" : "s"}`;
+    let amount = bytes, unit = -1;
+    do {
+      amount /= 1024;
+      unit += 1;
+    } while (amount >= 1023.95 && unit < UNITS.length - 1);
+    const text = amount < 99.95 ? amount.toFixed(1).replace(/\.0$/, "") : amount.toFixed(0);
+    return `${text} ${UNITS[unit]}`;
+  }
+
+  const exact = (bytes) => `${bytes.toLocaleString("en")} bytes`;
+
+  function fault(file) {
+    if (file.size === 0) return "This file is empty.";
+    if (file.size > maxBytes) {
+      return `Too large: the ${form.dataset.plan} plan takes up to ${size(maxBytes)} (${exact(maxBytes)}). ` +
+        "Compress it (bgzip or gzip) or split it.";
+    }
+    return "";
+  }
+
+  function show() {
+    const file = input.files[0];
+    const wrong = file ? fault(file) : "";
+    about.replaceChildren();
+    if (file) {
+      const name = document.createElement("bdi");
+      name.textContent = file.name;
+      about.append(name, ` · ${size(file.size)} (${exact(file.size)})`);
+      if (wrong) {
+        const why = document.createElement("strong");
+        why.textContent = wrong;
+        about.append(document.createElement("br"), why);
+      }
+    }
+    input.toggleAttribute("aria-invalid", false);
+    if (wrong) input.setAttribute("aria-invalid", "true");
+    about.classList.toggle("wrong", wrong !== "");
+    submit.disabled = !file || wrong !== "";
+    submit.textContent = "Annotate";
+    submit.removeAttribute("aria-busy");
+  }
+
+  input.addEventListener("change", show);
+  form.addEventListener("submit", () => {
+    // After the browser has taken the form's values; a second click would send it twice.
+    submit.disabled = true;
+    submit.setAttribute("aria-busy", "true");
+    submit.textContent = "Uploading";
+  });
+  window.addEventListener("pageshow", show);
+  show();
+})();

@@ -1,0 +1,69 @@
+"""Upload a file and submit it, in one plain form that works without JavaScript too."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from gas.annotate.engines import ENGINES
+from gas.errors import GasError, InputError
+from gas.jobs import lifecycle, uploads
+from gas.jobs.lifecycle import TooLargeForPlan
+from gas.jobs.models import Job
+from gas.storage import CHUNK
+from gas.web.forms import AnnotateForm
+from gas.web.views import Request
+from gas.wiring import Services, get_services
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def annotate(request: Request) -> HttpResponse:
+    svc = get_services()
+    form = _form(request, svc)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return redirect("job-detail", submit_form(svc, request, form).pk)
+        except GasError as error:
+            return _page(request, svc, form, error)
+    return _page(request, svc, form)
+
+
+def submit_form(svc: Services, request: Request, form: AnnotateForm) -> Job:
+    """The way of any client: create, send, complete, submit. Raises GasError."""
+    file = form.chosen_file
+    upload = uploads.create(svc, request.user, file.name or "", file.size or 0)
+    uploads.receive(svc, upload, file.chunks(CHUNK))
+    upload = uploads.complete(svc, upload)
+    return lifecycle.submit(
+        svc,
+        request.user,
+        upload,
+        reference=form.chosen("reference"),
+        engine=form.chosen("engine"),
+    )
+
+
+def _form(request: Request, svc: Services) -> AnnotateForm:
+    engines = [*ENGINES, *svc.settings.extra_engines]
+    if request.method == "POST":
+        return AnnotateForm(svc, engines, svc.list_packs(), data=request.POST, files=request.FILES)
+    return AnnotateForm(svc, engines, svc.list_packs())
+
+
+def _page(
+    request: Request, svc: Services, form: AnnotateForm, error: GasError | None = None
+) -> HttpResponse:
+    facts = {"form": form, "error": error, "packs": svc.list_packs(), "settings": svc.settings}
+    status = _status(error) if error else 400 if form.is_bound else 200
+    return render(request, "pages/annotate.html", facts, status=status)
+
+
+def _status(error: GasError) -> int:
+    if isinstance(error, TooLargeForPlan):
+        return 413
+    if isinstance(error, InputError):
+        return 422
+    return 400 if error.permanent else 503

@@ -1,0 +1,116 @@
+"""What many tests share: services with fakes, a user, a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes import FakeClock, FakeMailer, FakeRunner
+
+if TYPE_CHECKING:
+    from gas.accounts.models import User
+    from gas.jobs.models import Job, Upload
+    from gas.wiring import Services
+
+VCF = (
+    b"##fileformat=VCFv4.2\n"
+    b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    b"20\t68399\t.\tG\tA\t.\t.\t.\n"
+)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(postgres: object) -> None:
+    """pytest-django asks for this before it connects."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_passwords() -> None:
+    """A slow hash is right for people and wrong for a hundred tests."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def runner() -> FakeRunner:
+    return FakeRunner()
+
+
+@pytest.fixture
+def mailer() -> FakeMailer:
+    return FakeMailer()
+
+
+@pytest.fixture
+def svc(
+    tmp_path: Path,
+    clock: FakeClock,
+    runner: FakeRunner,
+    mailer: FakeMailer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Services:
+    """Services with fakes, and a store of this test's own. The pages and the API use them too."""
+    from gas import wiring
+    from gas.config import get_settings
+    from gas.storage.local import LocalStorage
+
+    services = wiring.Services(
+        settings=get_settings(),
+        clock=clock,
+        storage=LocalStorage(tmp_path / "objects"),
+        runner=runner,
+        mailer=mailer,
+    )
+    monkeypatch.setattr(wiring, "_services", services)
+    return services
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    from gas.accounts.models import User
+
+    def make(email: str = "ada@example.org", **more: str) -> User:
+        return User.objects.create_user(email, "correct horse", name="Ada Lovelace", **more)
+
+    return make
+
+
+@pytest.fixture
+def user(make_user: Callable[..., User]) -> User:
+    return make_user()
+
+
+@pytest.fixture
+def make_upload(svc: Services) -> Callable[..., Upload]:
+    from gas.jobs import uploads
+
+    def make(user: User, content: bytes = VCF, filename: str = "sample.vcf") -> Upload:
+        upload = uploads.create(svc, user, filename, len(content))
+        uploads.receive(svc, upload, [content])
+        return uploads.complete(svc, upload)
+
+    return make
+
+
+@pytest.fixture
+def make_job(svc: Services, make_upload: Callable[..., Upload]) -> Callable[..., Job]:
+    from gas.jobs import lifecycle
+
+    def make(user: User, **more: object) -> Job:
+        return lifecycle.submit(svc, user, make_upload(user, **more))
+
+    return make
+
+
+@pytest.fixture
+def job(user: User, make_job: Callable[..., Job]) -> Job:
+    return make_job(user)

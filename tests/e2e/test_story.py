@@ -1,0 +1,203 @@
+"""The whole story over real processes: upload → annotate → mail → download, and what may happen
+to an annotator in the middle."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gas.demo.run import INPUT
+from tests.e2e.service import Service, alive, running, wait_for
+
+HELD = "tests.engines:HeldEngine"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    engines = json.dumps([HELD, "tests.engines:CrashEngine"])
+    with running(GAS_EXTRA_ENGINES=engines) as up:
+        _make_held_reference(up)
+        yield up
+
+
+def _make_held_reference(service: Service) -> None:
+    """A reference beside which HeldEngine finds its signal to wait."""
+    folder = service.data / "references" / "held"
+    folder.mkdir()
+    manifest = {
+        "name": "held",
+        "assembly": "none",
+        "version": "1",
+        "contigs": [{"name": "20", "length": 63_025_520}],
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+class Hold:
+    """While it holds, jobs of HeldEngine run and run."""
+
+    def __init__(self, service: Service) -> None:
+        self.folder = service.data / "references" / "held"
+
+    def __enter__(self) -> Hold:
+        for old in self.folder.glob("held-*"):
+            old.unlink()
+        (self.folder / "hold").touch()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        (self.folder / "hold").unlink(missing_ok=True)
+
+    def engines(self) -> list[int]:
+        """Process ids of the engines at work, in the order of their start."""
+        found = sorted(self.folder.glob("held-*"), key=lambda path: path.stat().st_mtime_ns)
+        return [int(path.name.removeprefix("held-")) for path in found]
+
+
+def _worker_of(service: Service, engine_pid: int) -> int:
+    """The annotator whose child the engine is."""
+    stat = Path(f"/proc/{engine_pid}/stat").read_text()
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def test_upload_annotate_mail_download(service: Service, tmp_path: Path) -> None:
+    client = service.sign_up("story@example.org")
+    before = len(service.mails())
+    job = client.wait(client.submit(client.upload(INPUT))["id"])
+    assert job["status"] == "COMPLETED", job["failure"]
+    assert job["summary"]["records"] == 4591
+    assert {file["name"] for file in job["files"]} == {
+        "annotated.vcf.gz",
+        "annotated.vcf.gz.tbi",
+        "summary.json",
+    }
+    for file in job["files"]:
+        client.download(file["url"], tmp_path / file["name"])
+        assert (tmp_path / file["name"]).stat().st_size == file["size_bytes"]
+    text = gzip.decompress((tmp_path / "annotated.vcf.gz").read_bytes())
+    assert sum(not line.startswith(b"#") for line in text.splitlines()) == 4591
+    assert b"BCSQ=" in text
+    mail = wait_for(lambda: service.mails()[before:], why="no mail")[0]
+    assert mail.name == f"job-{job['id']}.eml"
+    letter = mail.read_text()
+    assert "To: story@example.org" in letter
+    assert f"/jobs/{job['id']}/" in letter
+
+
+def test_an_annotator_killed_in_the_middle(service: Service) -> None:
+    client = service.sign_up("killed@example.org")
+    with Hold(service) as hold:
+        job_id = client.submit(client.upload(INPUT), reference="held", engine=HELD)["id"]
+        first = wait_for(hold.engines)[0]
+        victim = _worker_of(service, first)
+        assert victim in (service.pid_of("annotator-1"), service.pid_of("annotator-2"))
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: not alive(first), why="the engine outlives its worker")
+        second = wait_for(lambda: hold.engines()[1:], why="nobody takes over")[0]
+        assert _worker_of(service, second) != victim
+    job = client.wait(job_id)
+    assert job["status"] == "COMPLETED", job["failure"]
+    log = service.log(client, job_id)
+    assert "Attempt 1 begins" in log
+    assert "stopped without a word" in log
+    assert "Attempt 2 begins" in log
+    wait_for(lambda: [m for m in service.mails() if job_id in m.name], why="no mail")
+    wait_for(
+        lambda: all(map(alive, (service.pid_of("annotator-1"), service.pid_of("annotator-2"))))
+    )
+
+
+def test_an_annotator_asleep_past_its_lease_cannot_publish(service: Service) -> None:
+    client = service.sign_up("asleep@example.org")
+    with Hold(service) as hold:
+        job_id = client.submit(client.upload(INPUT), reference="held", engine=HELD)["id"]
+        first = wait_for(hold.engines)[0]
+        sleeper = _worker_of(service, first)
+        os.kill(sleeper, signal.SIGSTOP)
+        try:
+            wait_for(lambda: hold.engines()[1:], why="nobody takes over")
+            hold.__exit__()  # both engines finish now; the sleeper's worker knows nothing of it
+            job = client.wait(job_id)
+            assert job["status"] == "COMPLETED", job["failure"]
+        finally:
+            os.kill(sleeper, signal.SIGCONT)
+    published = client.job(job_id)
+    assert [file["sha256"] for file in published["files"]] == [
+        file["sha256"] for file in job["files"]
+    ]
+    # The sleeper awakes, is refused, and goes on with other work (or is started again).
+    for _ in range(4):
+        again = client.wait(client.submit(client.upload(INPUT))["id"])
+        assert again["status"] == "COMPLETED", again["failure"]
+    final = client.job(job_id)
+    assert final["files"] == published["files"]
+    assert final["finished_at"] == published["finished_at"]
+    assert service.log(client, job_id).count("Completed:") == 1
+    assert len([m for m in service.mails() if job_id in m.name]) == 1
+
+
+def test_an_engine_that_crashes_is_a_failed_job(service: Service) -> None:
+    client = service.sign_up("crash@example.org")
+    job = client.submit(client.upload(INPUT), reference="held", engine="tests.engines:CrashEngine")
+    job = client.wait(job["id"])
+    assert job["status"] == "FAILED"
+    assert "SIGSEGV" in job["failure"]
+    assert job["files"] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"hello, I am a poem\n", "line 1"),
+        (INPUT.read_bytes()[:40_000], "cut short"),
+        (
+            b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+            b"77\t5\t.\tA\tC\t.\t.\t.\n",
+            "No contig in common",
+        ),
+    ],
+    ids=["no-vcf", "truncated", "no-contig"],
+)
+def test_bad_input_is_a_clear_sentence(
+    service: Service, tmp_path: Path, content: bytes, said: str
+) -> None:
+    client = service.sign_up(f"{said.replace(' ', '')}@example.org")
+    (tmp_path / "bad.vcf.gz").write_bytes(content)
+    job = client.wait(client.submit(client.upload(tmp_path / "bad.vcf.gz"))["id"])
+    assert job["status"] == "FAILED"
+    assert said.lower() in job["failure"].lower()
+    assert "Traceback" not in job["failure"]
+    assert job["files"] == []
+    wait_for(lambda: [m for m in service.mails() if job["id"] in m.name], why="no mail")
+
+
+def test_gas_submit_waits_and_saves(service: Service, tmp_path: Path) -> None:
+    service.sign_up("cli@example.org")
+    done = subprocess.run(
+        service.gas("submit", str(INPUT), "--server", service.url, "--wait",
+                    "-o", str(tmp_path / "out.vcf.gz")),
+        env={**service.environment, "GAS_TOKEN": service.token},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert gzip.decompress((tmp_path / "out.vcf.gz").read_bytes()).startswith(b"##fileformat")
+    assert (tmp_path / "out.vcf.gz.tbi").exists()
+    refused = subprocess.run(
+        service.gas("submit", str(INPUT), "--server", service.url, "--token", "gas_wrong"),
+        env=service.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert "token" in refused.stderr
+    assert "Traceback" not in refused.stderr

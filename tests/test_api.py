@@ -1,0 +1,275 @@
+"""The REST API: whose, what, and the sentence when it is not so."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from gas.accounts import tokens
+from gas.accounts.models import ApiToken, User
+from gas.jobs import lifecycle
+from gas.jobs.models import Job, Upload
+from gas.wiring import Services
+from tests.conftest import VCF
+from tests.fakes import FakeClock
+
+pytestmark = pytest.mark.django_db
+
+
+class Api:
+    """A client with a token."""
+
+    def __init__(self, token: str | None) -> None:
+        self._client = Client()
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def __call__(self, method: str, url: str, body: Any = None, **headers: str) -> Any:
+        data: Any = body
+        content_type = "application/octet-stream"
+        if body is not None and not isinstance(body, bytes):
+            data, content_type = json.dumps(body), "application/json"
+        return self._client.generic(
+            method,
+            url,
+            data or b"",
+            content_type=content_type,
+            headers={**self._headers, **headers},
+        )
+
+
+@pytest.fixture
+def api(svc: Services, user: User) -> Api:
+    return Api(tokens.create_token(user, "test", svc.now()))
+
+
+@pytest.fixture
+def stranger(svc: Services, make_user: Callable[..., User]) -> Api:
+    return Api(tokens.create_token(make_user("eve@example.org"), "test", svc.now()))
+
+
+def upload(api: Api, content: bytes = VCF, filename: str = "sample.vcf") -> dict[str, Any]:
+    made = api("POST", "/api/v1/uploads", {"filename": filename, "size_bytes": len(content)})
+    assert made.status_code == 201, made.content
+    (part,) = made.json()["parts"]
+    assert api(part["method"], part["url"], content).status_code == 204
+    done = api("POST", f"/api/v1/uploads/{made.json()['id']}/complete")
+    assert done.status_code == 200
+    return dict(done.json())
+
+
+def submit(api: Api, **more: Any) -> dict[str, Any]:
+    answer = api("POST", "/api/v1/jobs", {"upload_id": upload(api)["id"], **more})
+    assert answer.status_code == 201, answer.content
+    return dict(answer.json())
+
+
+def problem(answer: Any, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.content
+    assert answer["Content-Type"] == "application/problem+json"
+    said = answer.json()
+    assert said["status"] == status
+    assert said["detail"]
+    assert "Traceback" not in answer.content.decode()
+    return dict(said)
+
+
+def test_the_whole_way(svc: Services, api: Api) -> None:
+    job = submit(api)
+    assert job["status"] == "PENDING"
+    lifecycle.annotate(svc, uuid.UUID(job["id"]), worker="w", stopping=lambda: False)
+    job = api("GET", f"/api/v1/jobs/{job['id']}").json()
+    assert job["status"] == "COMPLETED"
+    assert job["summary"] == {"records": 3}
+    (file,) = job["files"]
+    whole = api("GET", file["url"])
+    assert b"".join(whole.streaming_content).startswith(b"result of users/")
+    part = api("GET", file["url"], Range="bytes=0-5")
+    assert part.status_code == 206
+    assert b"".join(part.streaming_content) == b"result"
+    log = api("GET", f"/api/v1/jobs/{job['id']}/log").content.decode()
+    assert "Submitted: sample.vcf" in log
+    assert "Completed: 3 records" in log
+    original = api("GET", f"/api/v1/jobs/{job['id']}/input")
+    assert b"".join(original.streaming_content) == VCF
+    page = api("GET", "/api/v1/jobs").json()
+    assert [item["id"] for item in page["items"]] == [job["id"]]
+
+
+def test_without_a_token_nothing_is_told(svc: Services, user: User, api: Api, job: Job) -> None:
+    signed_in = Client()
+    signed_in.force_login(user)
+    for ask in (Api(None), Api("gas_" + "x" * 43), Api("nonsense")):
+        for method, url in _all_routes(job):
+            said = problem(ask(method, url, {}), 401)
+            assert said["code"] == "not-signed-in"
+    assert signed_in.get("/api/v1/jobs").status_code == 401, "a session alone is not enough"
+
+
+def test_anothers_things_are_not_there(stranger: Api, job: Job) -> None:
+    for method, url in _all_routes(job):
+        if str(job.pk) in url or str(job.upload_id) in url:
+            problem(stranger(method, url, {}), 404)
+    problem(stranger("POST", "/api/v1/jobs", {"upload_id": str(job.upload_id)}), 404)
+    assert stranger("GET", "/api/v1/jobs").json()["items"] == []
+    problem(stranger("GET", f"/api/v1/jobs?after={job.pk}"), 404)
+
+
+def _all_routes(job: Job) -> list[tuple[str, str]]:
+    """Every operation of the API, as its own description lists them, with ids of ``job``."""
+    from gas.api import api
+
+    routes = []
+    for path, operations in api.get_openapi_schema()["paths"].items():
+        url = path.format(upload_id=job.upload_id, job_id=job.pk, number=1, name="annotated.vcf.gz")
+        routes += [(method.upper(), url) for method in operations]
+    assert len(routes) >= 13
+    return routes
+
+
+def test_tokens_can_be_revoked(api: Api, user: User) -> None:
+    assert api("GET", "/api/v1/me").json()["email"] == user.email
+    ApiToken.objects.all().delete()
+    problem(api("GET", "/api/v1/me"), 401)
+
+
+def test_a_token_of_a_closed_account_is_none(api: Api, user: User) -> None:
+    User.objects.update(is_active=False)
+    problem(api("GET", "/api/v1/me"), 401)
+
+
+def test_the_cap_is_said_before_a_byte_is_sent(svc: Services, api: Api) -> None:
+    size = svc.settings.free_max_upload_bytes + 1
+    said = problem(api("POST", "/api/v1/uploads", {"filename": "b", "size_bytes": size}), 413)
+    assert "153,601 bytes" in said["detail"]
+    assert "153,600 bytes" in said["detail"]
+    assert said["hint"]
+
+
+def test_a_lying_client_is_refused(api: Api) -> None:
+    made = api("POST", "/api/v1/uploads", {"filename": "b", "size_bytes": 10}).json()
+    url = made["parts"][0]["url"]
+    problem(api("PUT", url, b"x" * 11), 413)
+    problem(api("POST", f"/api/v1/uploads/{made['id']}/complete"), 409)
+    assert api("PUT", url, b"x" * 9).status_code == 204
+    said = problem(api("POST", f"/api/v1/uploads/{made['id']}/complete"), 409)
+    assert "9 bytes came, 10 were announced" in said["detail"]
+    problem(api("PUT", url.replace("parts/1", "parts/2"), b"x"), 404)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 422),
+        ({"filename": "x"}, 422),
+        ({"filename": "x", "size_bytes": "many"}, 422),
+        ({"filename": "x", "size_bytes": 0}, 422),
+        ({"filename": "x", "size_bytes": -5}, 422),
+        ({"filename": "y" * 1001, "size_bytes": 5}, 422),
+    ],
+)
+def test_a_bad_announcement_is_explained(api: Api, body: dict[str, Any], status: int) -> None:
+    problem(api("POST", "/api/v1/uploads", body), status)
+
+
+def test_json_that_is_none(api: Api) -> None:
+    answer = api._client.post(
+        "/api/v1/uploads", b"{nope", content_type="application/json", headers=api._headers
+    )
+    problem(answer, 400)
+
+
+def test_a_repeated_submit_makes_one_job(api: Api) -> None:
+    done = upload(api)
+    first = api("POST", "/api/v1/jobs", {"upload_id": done["id"]})
+    again = api("POST", "/api/v1/jobs", {"upload_id": done["id"]})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["id"] == again.json()["id"]
+
+
+def test_an_idempotency_key_is_honoured(api: Api) -> None:
+    one, two = upload(api), upload(api)
+    key = {"Idempotency-Key": "once"}
+    first = api("POST", "/api/v1/jobs", {"upload_id": one["id"]}, **key)
+    again = api("POST", "/api/v1/jobs", {"upload_id": one["id"]}, **key)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["id"] == again.json()["id"]
+    problem(api("POST", "/api/v1/jobs", {"upload_id": two["id"]}, **key), 409)
+
+
+def test_an_unknown_reference_or_engine_is_named(api: Api) -> None:
+    done = upload(api)
+    for field in ("reference", "engine"):
+        said = problem(api("POST", "/api/v1/jobs", {"upload_id": done["id"], field: "nope"}), 422)
+        assert "nope" in said["detail"]
+        assert said["hint"]
+    assert Job.objects.count() == 0
+
+
+def test_cancel(api: Api) -> None:
+    job = submit(api)
+    assert api("POST", f"/api/v1/jobs/{job['id']}/cancel").json()["status"] == "CANCELLED"
+    problem(api("POST", f"/api/v1/jobs/{job['id']}/cancel"), 409)
+
+
+def test_a_list_has_pages(api: Api, clock: FakeClock) -> None:
+    made = []
+    for n in range(5):
+        if n != 3:
+            clock.advance(1)  # two of one moment
+        made.append(submit(api)["id"])
+    seen, url = [], "/api/v1/jobs?limit=2"
+    while url:
+        page = api("GET", url).json()
+        assert len(page["items"]) <= 2
+        seen += [item["id"] for item in page["items"]]
+        url = page["next"]
+    assert sorted(seen) == sorted(made)
+    assert seen[-1] == made[0], "newest first"
+    assert len(api("GET", "/api/v1/jobs?status=PENDING").json()["items"]) == 5
+    assert api("GET", "/api/v1/jobs?status=COMPLETED").json()["items"] == []
+    problem(api("GET", "/api/v1/jobs?status=NOPE"), 422)
+
+
+def test_hostile_names_are_harmless(svc: Services, api: Api) -> None:
+    done = upload(api, filename="../../etc/x\r\nX-Evil: 1\u202e.vcf")
+    job = api("POST", "/api/v1/jobs", {"upload_id": done["id"]}).json()
+    answer = api("GET", f"/api/v1/jobs/{job['id']}/input")
+    assert "X-Evil" not in answer.headers
+    assert "/" not in job["filename"]
+    assert Upload.objects.get().key.startswith("users/")
+    assert [o.key for o in svc.storage.list("")] == [Upload.objects.get().key]
+
+
+def test_a_full_disk_is_ours_to_mend(
+    svc: Services, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    made = api("POST", "/api/v1/uploads", {"filename": "b", "size_bytes": 10}).json()
+    monkeypatch.setattr("os.fsync", full)
+    answer = api("PUT", made["parts"][0]["url"], b"x" * 10)
+    said = problem(answer, 503)
+    assert said["code"] == "no-space"
+    assert answer["Retry-After"]
+
+
+def test_what_is_on_offer(api: Api) -> None:
+    (demo,) = api("GET", "/api/v1/references").json()
+    assert demo["name"] == "demo"
+    assert demo["contigs"] == {"20": 63_025_520, "MT": 16_569}
+    assert "csq" in api("GET", "/api/v1/engines").json()["names"]
+
+
+def test_the_docs_page_is_local(svc: Services) -> None:
+    page = Client().get("/api/docs").content.decode()
+    assert "://" not in page.replace("http://www.w3.org", "")
+    assert reverse("api:openapi-json") in page
