@@ -42,6 +42,8 @@ class Region(Protocol):
 
     low: int
     high: int
+    #: ``Consequence|IMPACT|SYMBOL`` where it is the same for every substitution; else None.
+    title: bytes | None
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
         """The row (without allele) of a substitution at ``pos``; ``change`` is ``A>G`` and
@@ -51,6 +53,12 @@ class Region(Protocol):
     def other(self, variant: Variant, strands: Strands) -> str:
         """The row of any other variant that lies within the bounds as a whole."""
         ...
+
+
+def title(row: str) -> bytes:
+    """``Consequence|IMPACT|SYMBOL`` of a row without its allele."""
+    consequence, impact, symbol, _ = row.split("|", 3)
+    return f"{consequence}|{impact}|{symbol}".encode()
 
 
 def _inside(change: Change, low: int, high: int) -> bool:
@@ -73,11 +81,12 @@ def _span(a: int, b: int) -> str:
 class Away:
     """Up- or downstream of the transcript."""
 
-    __slots__ = ("_edge", "_head", "_tail", "high", "low")
+    __slots__ = ("_edge", "_head", "_tail", "high", "low", "title")
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, term: str) -> None:
         self.low, self.high, self._edge = low, high, edge
         self._head = f"{head([term])}{ribbon.names}||||||||||"
+        self.title: bytes | None = title(self._head)
         self._tail = ribbon.tail
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
@@ -91,7 +100,7 @@ class Away:
 class Intron:
     """Half of an intron, without the bases next to the exon."""
 
-    __slots__ = ("_anchor", "_edge", "_head", "_strand", "_tail", "high", "low")
+    __slots__ = ("_anchor", "_edge", "_head", "_strand", "_tail", "high", "low", "title")
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, index: int) -> None:
         self.low, self.high, self._edge = low, high, edge
@@ -99,6 +108,7 @@ class Intron:
         self._anchor = ribbon.anchor(index, edge < low)
         self._head = f"{ribbon.intron_head}{ribbon.intron_part(index)}{self._anchor}"
         self._tail = ribbon.intron_tail
+        self.title: bytes | None = ribbon.intron_title
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
         shown = change if self._strand > 0 else reverse
@@ -120,6 +130,7 @@ class Intron:
 class Flank:
     """The bases of an intron next to an exon."""
 
+    title: bytes | None = None
     __slots__ = ("_edge", "_heads", "_middle", "_strand", "_tail", "high", "low")
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, index: int) -> None:
@@ -165,7 +176,10 @@ def _flank_heads(donor: bool, suffix: tuple[str, ...]) -> list[str]:
 class Exon:
     """Part of an exon outside of the coding region."""
 
-    __slots__ = ("_base", "_head", "_origin", "_sign", "_strand", "_tail", "_whole", "high", "low")
+    __slots__ = (
+        *("_base", "_head", "_origin", "_sign", "_strand", "_tail", "_whole"),
+        *("high", "low", "title"),
+    )
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, index: int, edge: bool) -> None:
         self.low, self.high = low, high
@@ -190,6 +204,7 @@ class Exon:
         self._sign = sign
         self._head = f"{head(terms)}{ribbon.names}{ribbon.exon_part(index)}{sign}"
         self._tail = ribbon.exon_tail
+        self.title: bytes | None = title(self._head)
         #: The region is all there is of the transcript: it may be deleted as a whole.
         self._whole = low == tx.start and high == tx.end
 
@@ -212,6 +227,7 @@ class Exon:
 class Code:
     """Part of an exon within the coding region, without the first and the last codon."""
 
+    title: bytes | None = None
     __slots__ = (
         *("_extra", "_head", "_origin", "_part", "_protein", "_ribbon", "_strand", "_tail"),
         *("_to_cdna", "_tx", "high", "low"),
@@ -332,6 +348,7 @@ def _codon_change(
 class Slow:
     """A region in which the plain evaluator is asked."""
 
+    title: bytes | None = None
     __slots__ = ("_ribbon", "high", "low")
 
     def __init__(self, ribbon: Ribbon, low: int, high: int) -> None:
@@ -365,6 +382,7 @@ class Ribbon:
         if tx.cds is None and biotype != "protein_coding":
             self.suffix = (*suffix, "non_coding_transcript_variant")
         self.intron_head = head(("intron_variant", *self.suffix)) + self.names
+        self.intron_title = title(self.intron_head)
         self._regular = not (tx.mature or tx.has_frameshift_intron)
 
     # -- parts of rows --
@@ -514,6 +532,8 @@ class Sweep:
         self.low, self.high = 1, 0
         self.regions: list[Region] = []
         self.ribbons: list[Ribbon] = []
+        #: Titles of the rows of every substitution, where they are the same for all.
+        self.titles: tuple[bytes, ...] | None = None
 
     def move(self, pos: int) -> None:
         """Make the segment around ``pos``."""
@@ -532,6 +552,8 @@ class Sweep:
         self.low, self.high = low, high
         self.regions = [found[2] for found in bounds if found[2] is not None]
         self.ribbons = [r for r, found in zip(self._current, bounds, strict=True) if found[2]]
+        titles = [region.title for region in self.regions]
+        self.titles = None if None in titles else tuple(titles)  # type: ignore[arg-type]
 
     def _enter(self, pos: int) -> None:
         if self._beyond:

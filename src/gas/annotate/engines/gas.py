@@ -18,7 +18,7 @@ from gas.annotate.fit import REF_MISMATCH
 from gas.annotate.hgvs import Strands
 from gas.annotate.model import Model, open_model
 from gas.annotate.pack import Pack
-from gas.annotate.segments import Sweep
+from gas.annotate.segments import Sweep, title
 from gas.annotate.structural import Structural, parse_symbolic, structural_effect
 from gas.annotate.transcript import Transcript
 from gas.annotate.variant import Variant, is_sequence, parse_alleles
@@ -26,6 +26,10 @@ from gas.annotate.variant import Variant, is_sequence, parse_alleles
 _VERSION = "1"
 _CHECK_EVERY = 1024
 _PREFIX = csq.KEY.encode() + b"="
+
+#: What ``TallyingSession`` wants to know of a record.
+Titles = tuple[bytes, ...] | None
+_INTERGENIC_TITLES: Titles = (title(INTERGENIC),)
 
 #: (REF, ALT) of a substitution -> both bases, the change and the change on the other strand.
 _OTHER = {"A": "T", "C": "G", "G": "C", "T": "A"}
@@ -63,7 +67,7 @@ class GasEngine:
 
 
 class GasSession:
-    """See ``gas.annotate.engines.Session``."""
+    """See ``gas.annotate.engines.Session`` and ``TallyingSession``."""
 
     def __init__(
         self,
@@ -76,29 +80,38 @@ class GasSession:
         self._options = options
         self._check_cancelled = check_cancelled
         self._names = ContigNames(pack.contigs)
+        if options.plain:
+            self.annotate_with_heads = self._annotate
 
     def annotate(self, records: Sequence[Record]) -> list[bytes]:
         """See ``Session``. Records come in the order of one contig after the other."""
+        return self._annotate(records)[0]
+
+    def _annotate(self, records: Sequence[Record]) -> tuple[list[bytes], list[Titles]]:
         out: list[bytes] = []
+        titles: list[Titles] = []
         start = 0
         while start < len(records):
             contig = records[start][0]
             stop = start + 1
             while stop < len(records) and records[stop][0] == contig:
                 stop += 1
-            self._on_contig(contig, records[start:stop], out)
+            self._on_contig(contig, records[start:stop], out, titles)
             start = stop
-        return out
+        return out, titles
 
-    def _on_contig(self, name: bytes, records: Sequence[Record], out: list[bytes]) -> None:
+    def _on_contig(
+        self, name: bytes, records: Sequence[Record], out: list[bytes], titles: list[Titles]
+    ) -> None:
         contig = self._names.get(name)
         if contig is None:
             out += [b""] * len(records)
+            titles += [None] * len(records)
             return
         work = Contig(self._model, contig, self._options)
         for at in range(0, len(records), _CHECK_EVERY):
             self._check_cancelled()
-            out += work.entries(records[at : at + _CHECK_EVERY])
+            work.add(records[at : at + _CHECK_EVERY], out, titles)
         self._model.release(len(records) << 12)
 
 
@@ -112,46 +125,48 @@ class Contig:
         self._length = model.lengths[contig]
         self._sweep = Sweep(model, contig, options.distance)
 
-    def entries(self, records: Sequence[Record]) -> list[bytes]:
-        """The INFO entry of each record."""
+    def add(self, records: Sequence[Record], out: list[bytes], titles: list[Titles]) -> None:
+        """Append the INFO entry of each record, and the titles of its rows."""
         if not self._options.plain:
-            return [self._entry(record) for record in records]
+            for record in records:
+                entry, _ = self._entry(record)
+                out.append(entry)
+            return
         sweep = self._sweep
         genome, offset = self._model.bytes, self._model.offset(self._contig)
-        low, high, regions = sweep.low, sweep.high, sweep.regions
+        low, high, regions, shared = sweep.low, sweep.high, sweep.regions, sweep.titles
         length = self._length
         snvs = _SNVS
-        out: list[bytes] = []
         for record in records:
             known = snvs.get((record[3], record[4]))
-            if known is None:
-                out.append(self._entry(record))
-                low, high, regions = sweep.low, sweep.high, sweep.regions
-                continue
             pos = int(record[1])
-            code, ref, alt, change, reverse = known
-            if not 0 < pos <= length or genome[offset + pos] != code:
-                out.append(self._entry(record))
+            if known is None or not 0 < pos <= length or genome[offset + pos] != known[0]:
+                entry, found = self._entry(record)
+                out.append(entry)
+                titles.append(found)
+                low, high, regions, shared = sweep.low, sweep.high, sweep.regions, sweep.titles
                 continue
             if not low <= pos <= high:
                 sweep.move(pos)
-                low, high, regions = sweep.low, sweep.high, sweep.regions
+                low, high, regions, shared = sweep.low, sweep.high, sweep.regions, sweep.titles
+            _, ref, alt, change, reverse = known
             if regions:
                 rows = [region.snv(pos, ref, alt, change, reverse) for region in regions]
                 out.append(f"CSQ={alt}|{f',{alt}|'.join(rows)}".encode())
+                titles.append(shared or tuple(map(title, rows)))
             else:
                 out.append(f"CSQ={alt}|{INTERGENIC}".encode())
-        return out
+                titles.append(_INTERGENIC_TITLES)
 
     # -- the general way --
 
-    def _entry(self, record: Record) -> bytes:
+    def _entry(self, record: Record) -> tuple[bytes, Titles]:
         pos = int(record[1])
         ref = record[3].decode("ascii", "replace").upper()
         if not is_sequence(ref) or not 0 < pos <= self._length - len(ref) + 1:
-            return b""
+            return b"", None
         if not self._matches(pos, ref):
-            return REF_MISMATCH
+            return REF_MISMATCH, None
         alts = record[4].decode("utf-8", "replace").split(",")
         per_allele: list[list[Row]] = []
         for alt, variant in zip(alts, parse_alleles(pos, ref, alts), strict=True):
@@ -164,13 +179,20 @@ class Contig:
             if symbolic is not None:
                 per_allele.append(self._structural_rows(symbolic))
         rows = _by_transcript(per_allele)
-        return _PREFIX + write_rows(rows, self._options).encode() if rows else b""
+        if not rows:
+            return b"", None
+        return (
+            _PREFIX + write_rows(rows, self._options).encode(),
+            tuple([title(found.text) for found in rows]),
+        )
 
-    def _plain(self, variant: Variant) -> bytes:
+    def _plain(self, variant: Variant) -> tuple[bytes, Titles]:
         """The entry of a record with one allele where every row is kept whole."""
-        texts = [text for text, _ in self._texts(variant)] or [INTERGENIC]
+        texts = [text for text, _ in self._texts(variant)]
         label = variant.label
-        return f"CSQ={label}|{f',{label}|'.join(texts)}".encode()
+        if not texts:
+            return f"CSQ={label}|{INTERGENIC}".encode(), _INTERGENIC_TITLES
+        return f"CSQ={label}|{f',{label}|'.join(texts)}".encode(), tuple(map(title, texts))
 
     def _matches(self, pos: int, ref: str) -> bool:
         """Is REF what the genome has? An ambiguous base on either side says nothing."""
