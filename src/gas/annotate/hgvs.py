@@ -275,7 +275,7 @@ def hgvs_protein(tx: Transcript, variant: Variant, site: Site, verdict: CodingTe
         text = _frameshift(tx, site, change, alt_seq, verdict)
     else:
         _name_kind(change)
-        text = _in_frame(tx, site, change, alt_seq, verdict)
+        text = _in_frame(tx, site, change, alt_seq, verdict.start_lost, verdict.stop_lost)
     return f"{tx.labels.hgvs_protein}:p.{text}" if text else ""
 
 
@@ -359,7 +359,24 @@ def _with_question(ref: str, change: _Residues) -> str:
     return f"{ref}{change.start}_?{change.end}"
 
 
-def _in_frame(tx: Transcript, site: Site, change: _Residues, alt: str, verdict: CodingTerms) -> str:
+def substituted(tx: Transcript, number: int, ref: str, alt: str) -> str:
+    """What follows ``p.`` where residues ``ref`` from ``number`` on become as many others, none of
+    them at the start or the stop."""
+    change = _Residues(number, number + len(ref) - 1, ref, alt, whole=ref)
+    if ref != alt:
+        _clip_residues(change)
+    _name_kind(change)
+    return _in_frame(tx, None, change, "", False, False)
+
+
+def _in_frame(
+    tx: Transcript,
+    site: Site | None,
+    change: _Residues,
+    alt: str,
+    start_lost: bool,
+    stop_lost: bool,
+) -> str:
     if change.kind == "ins":
         _move(tx, change)
         if "*" not in change.alt and _is_dup(tx, change):
@@ -371,11 +388,11 @@ def _in_frame(tx: Transcript, site: Site, change: _Residues, alt: str, verdict: 
     elif change.kind == "del":
         _move(tx, change)
     ref, new = three_letter(change.ref), three_letter(change.alt)
-    if verdict.start_lost:
+    if start_lost:
         return _with_question(ref, change)
     if change.ref == change.alt and change.kind != "ins":
         return f"{ref}{change.start}="
-    if verdict.stop_lost and change.kind in ("del", ">"):
+    if stop_lost and site is not None and change.kind in ("del", ">"):
         return _extension(tx, site, change, alt, ref, new)
     if change.kind == ">":
         return f"{ref}{change.start}{new}"

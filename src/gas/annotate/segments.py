@@ -25,7 +25,7 @@ from gas.annotate import codons
 from gas.annotate.codons import AA3, translate
 from gas.annotate.csq import head, names_part, row, tail_part
 from gas.annotate.effects import effect, shown_codon
-from gas.annotate.hgvs import Change, Strands, coding_number, frameshift
+from gas.annotate.hgvs import Change, Strands, coding_number, frameshift, substituted
 from gas.annotate.model import ContigIndex, Model
 from gas.annotate.transcript import Transcript
 from gas.annotate.variant import Variant
@@ -268,11 +268,13 @@ class Code:
         )
 
     def other(self, variant: Variant, strands: Strands) -> str:
-        """Frameshifts that make no stop at once; the rest is for the plain evaluator."""
+        """Changes of equal length, and frameshifts that make no stop at once; the rest is for the
+        plain evaluator."""
         change = strands.on(self._strand)
-        if change is None or not variant.length_change % 3 or self._tx.phase:
+        if change is None or self._tx.phase or not _inside(change, self.low, self.high):
             return ""
-        if not _inside(change, self.low, self.high):
+        grows = variant.length_change
+        if grows and not grows % 3:
             return ""
         tx = self._tx
         begin, stop, ref, alt = self._placed(variant)
@@ -280,10 +282,11 @@ class Code:
         first, after = begin // 3 * 3, (stop // 3 + 1) * 3
         before = tx.coding[first:after]
         changed = tx.coding[first:begin] + alt + tx.coding[stop + 1 : after]
-        acids, new = translate(before, tx.table), translate(changed, tx.table) + "X"
-        if "*" in acids or "*" in new:
+        acids, new = translate(before, tx.table), translate(changed, tx.table)
+        if "*" in acids or "X" in acids or (grows and "*" in new):
             return ""
         within = begin - first
+        kind, shown_acids, protein = self._kind(change, first // 3 + 1, acids, new, grows)
         shown = f"{shown_codon(before, within, ref)}/{shown_codon(changed, within, alt)}"
         where = str(abs(change.first - self._origin) + 1)
         if change.first != change.last:
@@ -291,11 +294,25 @@ class Code:
         cdna = self._to_cdna
         offset = change.shift * self._strand
         return (
-            f"{self._head[3]}{self._part}{where}{change.text}|{self._frameshift(change)}"
+            f"{self._head[kind]}{self._part}{where}{change.text}|{protein}"
             f"|{_span(begin + cdna, stop + cdna)}|{_span(begin + 1, stop + 1)}"
-            f"|{_span(first // 3 + 1, after // 3)}|{acids or '-'}/{new}|{shown}"
+            f"|{_span(first // 3 + 1, after // 3)}|{shown_acids}|{shown}"
             f"{self._tail}{offset or ''}"
         )
+
+    def _kind(
+        self, change: Change, number: int, acids: str, new: str, grows: int
+    ) -> tuple[int, str, str]:
+        """Index into the heads, Amino_acids and HGVSp."""
+        if grows:
+            return 3, f"{acids or '-'}/{new}X", self._frameshift(change)
+        protein = ""
+        if self._protein:
+            name = substituted(self._tx, number, acids, new).replace("=", "%3D")
+            protein = f"{self._protein}{name}"
+        if acids == new:
+            return 1, acids, protein
+        return 2 if "*" in new else 0, f"{acids}/{new}", protein
 
     def _placed(self, variant: Variant) -> tuple[int, int, str, str]:
         """First and last 0-based place in the coding sequence, and the alleles on its strand."""

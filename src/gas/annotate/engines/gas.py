@@ -153,7 +153,10 @@ class Contig:
             if regions:
                 rows = [region.snv(pos, ref, alt, change, reverse) for region in regions]
                 out.append(f"CSQ={alt}|{f',{alt}|'.join(rows)}".encode())
-                titles.append(shared or tuple(map(title, rows)))
+                titles.append(
+                    shared
+                    or tuple([r.title or title(t) for r, t in zip(regions, rows, strict=True)])
+                )
             else:
                 out.append(f"CSQ={alt}|{INTERGENIC}".encode())
                 titles.append(_INTERGENIC_TITLES)
