@@ -39,7 +39,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GAS_", extra="ignore", frozen=True)
 
     env: Literal["embedded", "production"] = Field(
-        "embedded", description="`production` refuses defaults that suit one machine only."
+        "embedded",
+        description="`production` insists on `GAS_BASE_URL` and on `GAS_MAIL=smtp`: links to "
+        "127.0.0.1 and mails in a folder suit one machine only.",
     )
     data_dir: Path = Field(
         default_factory=_default_data_dir,
@@ -168,6 +170,12 @@ class Settings(BaseSettings):
     def _lease_outlives_heartbeats(self) -> Self:
         if self.lease_s < 2 * self.heartbeat_s:
             raise ValueError("GAS_LEASE_S must be at least twice GAS_HEARTBEAT_S")
+        return self
+
+    @model_validator(mode="after")
+    def _fit_for_production(self) -> Self:
+        if self.env == "production" and (self.base_url is None or self.mail != "smtp"):
+            raise ValueError("GAS_ENV=production needs GAS_BASE_URL and GAS_MAIL=smtp")
         return self
 
     # -- places ------------------------------------------------------------------------------

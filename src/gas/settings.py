@@ -192,5 +192,6 @@ if _gas.is_https:
     SECURE_HSTS_SECONDS = 31_536_000
 if _gas.trust_proxy:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    ALLAUTH_TRUSTED_PROXY_COUNT = 1  # limits on sign-in attempts count by the client's address
 
 LOGGING = logging_config(_gas)

@@ -130,6 +130,7 @@ def test_a_damaged_reference_is_a_gas_error(engine: str, tmp_path: Path, out: Pa
         Pack.open(tmp_path)
 
 
-def test_an_engine_that_is_not_there_is_named() -> None:
-    with pytest.raises(GasError, match=r'no engine "nope".*csq'):
-        load("nope")
+@pytest.mark.parametrize("name", ["nope", "nope.nowhere:Engine", "gas.annotate.vcf:Nope", ":"])
+def test_an_engine_that_is_not_there_is_named(name: str) -> None:
+    with pytest.raises(GasError, match=r"There is no engine .*csq"):
+        load(name)

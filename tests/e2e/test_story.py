@@ -62,9 +62,12 @@ class Hold:
 
 
 def _worker_of(service: Service, engine_pid: int) -> int:
-    """The annotator whose child the engine is."""
-    stat = Path(f"/proc/{engine_pid}/stat").read_text()
-    return int(stat.rpartition(")")[2].split()[1])
+    """The annotator whose engine it is; between them is the process that engines are forked from."""
+    return _parent_of(_parent_of(engine_pid))
+
+
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_upload_annotate_mail_download(service: Service, tmp_path: Path) -> None:

@@ -132,7 +132,13 @@ def _running_on(data: str) -> set[int]:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("GAS_PORT", "many"), ("GAS_MAIL", "pigeon"), ("GAS_LEASE_S", "0.1"), ("GAS_BASE_URL", "x")],
+    [
+        ("GAS_PORT", "many"),
+        ("GAS_MAIL", "pigeon"),
+        ("GAS_LEASE_S", "0.1"),
+        ("GAS_BASE_URL", "x"),
+        ("GAS_ENV", "production"),
+    ],
 )
 def test_a_bad_setting_stops_the_start_with_its_name(variable: str, value: str) -> None:
     with service_folder() as folder:

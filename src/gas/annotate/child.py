@@ -28,8 +28,10 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from gas.annotate.pack import Pack
 from gas.annotate.run import annotate
@@ -78,13 +80,27 @@ class _Answers:
 
 
 def main() -> int:
-    """Serve one request; see the module's text."""
+    """Serve the one request on standard input; see the module's text."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return _serve(lambda: json.load(sys.stdin), out)
+
+
+def forked(request: dict[str, Any], answers: Connection) -> None:
+    """Serve ``request`` in a process that a multiprocessing fork server has just forked: the same
+    conversation without the time that Python takes to start. Lines go to ``answers``, as they are.
+    """
+    os.setsid()  # so that we and all that we start can be killed together
+    with os.fdopen(os.dup(answers.fileno()), "w", encoding="utf-8") as out:
+        sys.exit(_serve(lambda: request, out))
+
+
+def _serve(read: Callable[[], dict[str, Any]], out: TextIO) -> int:
     cancellation = _Cancellation()
     die_with_parent(signal.SIGTERM)
-    answers = _Answers(os.fdopen(os.dup(1), "w", encoding="utf-8"))
-    os.dup2(2, 1)
+    answers = _Answers(out)
     try:
-        request = json.load(sys.stdin)
+        request = read()
         report = annotate(
             Path(request["input"]),
             Path(request["output"]),

@@ -62,11 +62,16 @@ class _Contig:
 
 
 def parts_of(
-    records: Sequence[Record], spans: Sequence[Span], first_line: int, sizes: Sequence[int],
+    records: Sequence[Record],
+    spans: Sequence[Span],
+    first_line: int,
+    sizes: Sequence[int],
     blocks: Sequence[bytes],
-) -> list[Part]:  # fmt: skip
+    is_reaching: bool,
+) -> list[Part]:
     """What a slice gives to the index. ``sizes``: bytes of each record's line with its end;
-    ``blocks``: the slice compressed, ``bgzf.BLOCK_BYTES`` of text in each but the last."""
+    ``blocks``: the slice compressed, ``bgzf.BLOCK_BYTES`` of text in each but the last;
+    ``is_reaching``: what ``may_reach`` says."""
     import numpy as np
 
     starts = np.zeros(len(sizes) + 1, np.int64)
@@ -76,12 +81,21 @@ def parts_of(
     offsets[-1] = places[-1] << 16
     begins = np.array([int(record[1]) - 1 for record in records], np.int64).clip(0)
     ends = begins + np.array([len(record[3]) for record in records], np.int64)
-    is_odd = _stretch(records, begins, ends)
+    is_odd = is_reaching and _stretch(records, begins, ends)
     bounds = [span.first_line - first_line for span in spans] + [len(records)]
     return [
         _part(span.contig, begins[a:b], ends[a:b], offsets[a : b + 1], is_odd)
         for span, a, b in zip(spans, bounds, bounds[1:], strict=False)
     ]
+
+
+def may_reach(records: Sequence[Record], infos: bytes) -> bool:
+    """Whether a record may say that it is longer than its REF. ``infos``: INFO of all of them."""
+    return (
+        b"END=" in infos
+        or b"SVLEN=" in infos
+        or b"<" in b"".join([record[4] for record in records])
+    )
 
 
 def _stretch(records: Sequence[Record], begins: Numbers, ends: Numbers) -> bool:

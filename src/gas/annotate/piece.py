@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gas.annotate import bgzf
 from gas.annotate.engines import Engine, Session
 from gas.annotate.header import Keys
-from gas.annotate.index import Part, parts_of
+from gas.annotate.index import Part, may_reach, parts_of
 from gas.annotate.summary import Summary, Tally
 from gas.annotate.vcf import Batch, Slice, Span, spans, split
 from gas.errors import EngineError
@@ -54,16 +54,17 @@ class Annotator:
                 f"The engine answered {len(entries)} of {len(batch.records)} records."
             )
         summary = self._tally.count(batch.first_line, batch.records, entries, heads)
-        taken = self._taken(batch)
+        infos = b";" + b";".join([record[7] for record in batch.records])
+        taken = self._taken(infos)
+        is_reaching = may_reach(batch.records, infos)
         graft(batch, entries, self._keys)
         lines = to_lines(batch)
         blocks = bgzf.blocks(b"".join(lines))
         sizes = list(map(len, lines))
-        parts = parts_of(batch.records, found, batch.first_line, sizes, blocks)
+        parts = parts_of(batch.records, found, batch.first_line, sizes, blocks, is_reaching)
         return Piece(b"".join(blocks), found, parts, summary, taken)
 
-    def _taken(self, batch: Batch) -> frozenset[str]:
-        infos = b";" + b";".join([record[7] for record in batch.records])
+    def _taken(self, infos: bytes) -> frozenset[str]:
         keys = (self._keys.engine_as, self._keys.warn_as)
         return frozenset(key for key in keys if b";" + key.encode() in infos)
 

@@ -97,6 +97,8 @@ def annotate(
     ``check_cancelled`` raised it.
     """
     source = VcfFile(input, limits)
+    if output.exists() and output.samefile(input):
+        raise InputError("Input and output are the same file.", hint="Choose another output.")
     run = _Run(source, output, pack, engine, workers, _paced(progress), check_cancelled)
     taken = declared(source.header)
     with _disk_errors(output), _private_folder(output) as folder:

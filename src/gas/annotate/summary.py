@@ -291,7 +291,7 @@ class Tally:
             assert signature is not None
             _count_meaning(summary, self._layout.meaning(signature), count)
         for contig, count in Counter(map(_CONTIG, records)).items():
-            summary.chromosomes[contig.decode("utf-8", "replace")] += count
+            summary.chromosomes[_printable(contig)] += count
         alleles = Counter(zip(map(_REF, records), map(_ALT, records), strict=True))
         for (ref, alt), count in alleles.items():
             _count_alleles(summary, ref, alt, count)
@@ -379,8 +379,12 @@ def _best(examples: list[Example]) -> list[Example]:
     return list(best.values())[:_EXAMPLES]
 
 
+def _printable(text: bytes) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text.decode("utf-8", "replace"))
+
+
 def _short(text: bytes) -> str:
-    shown = "".join(c if c.isprintable() else "?" for c in text.decode("utf-8", "replace"))
+    shown = _printable(text)
     return shown if len(shown) <= 24 else f"{shown[:21]}..."
 
 

@@ -22,13 +22,16 @@ def run(queue_name: str, settings: Settings) -> None:
     from procrastinate.contrib.django import app
     from procrastinate.contrib.django.utils import connector_params
 
-    from gas.jobs.queue import QUEUES
+    from gas.jobs.queue import ANNOTATE, QUEUES
+    from gas.jobs.runner import ChildRunner
     from gas.jobs.tasks import worker_name
 
     if queue_name not in QUEUES:
         raise NoSuchQueue(
             f'There is no queue "{queue_name}".', hint=f"Queues: {', '.join(QUEUES)}."
         )
+    if queue_name == ANNOTATE:
+        ChildRunner.warm_up()
     # One connection listens, one beats, one fetches; what tasks do goes through Django's own.
     connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=3)
     with app.replace_connector(connector):

@@ -250,6 +250,13 @@ def test_a_full_disk_is_not_the_users_fault(
         annotate(NA12878, out, names, ECHO)
 
 
+def test_the_input_is_never_overwritten(names: Pack, tmp_path: Path) -> None:
+    path = write(tmp_path, HEADER + record(5, "A", "C"))
+    with pytest.raises(InputError, match="same file"):
+        annotate(path, path, names, ECHO)
+    assert path.read_bytes().startswith(HEADER)
+
+
 def test_a_folder_that_is_not_there_is_said(names: Pack, tmp_path: Path) -> None:
     path = write(tmp_path, HEADER + record(5, "A", "C"))
     with pytest.raises(GasError, match="could not be written"):

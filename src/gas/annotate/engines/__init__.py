@@ -121,9 +121,10 @@ def load(name: str) -> Engine:
     """
     spec = ENGINES.get(name, name)
     module, _, attribute = spec.partition(":")
-    if not attribute:
-        raise unknown(name)
-    engine: Engine = getattr(importlib.import_module(module), attribute)()
+    try:
+        engine: Engine = getattr(importlib.import_module(module), attribute)()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise unknown(name) from error
     return engine
 
 

@@ -1,0 +1,30 @@
+"""``python -m bench [NAME ...]``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from bench.table import Row, show
+
+#: name -> module with ``rows()``.
+BENCHES = {
+    "farm": "bench.farm",
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = set(names) - set(BENCHES)
+    if unknown:
+        print(f"bench: no {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
+        return 2
+    rows: list[Row] = []
+    for name in names or BENCHES:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        rows += importlib.import_module(BENCHES[name]).rows()
+    print(show(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
