@@ -291,7 +291,7 @@ def _shares(change: str, part: str) -> bool:
     return change.startswith(part) or change.endswith(part)
 
 
-def _loses_piece(before: str, after: str) -> bool:
+def loses_piece(before: str, after: str) -> bool:
     """Is ``after`` what is left of ``before`` when whole codons are taken out?"""
     if _shares(before, after):
         return True
@@ -475,7 +475,7 @@ class CodingTerms:
         pair = self._codon_pair()
         if self.variant.length_change >= 0 or self.partial_codon or pair is None:
             return False
-        return len(pair[1]) < len(pair[0]) and _loses_piece(*pair)
+        return len(pair[1]) < len(pair[0]) and loses_piece(*pair)
 
     # -- the start --
 

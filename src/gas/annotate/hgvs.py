@@ -43,20 +43,27 @@ from gas.annotate.variant import Variant
 
 #: How far a change is moved at most.
 REACH = 1000
+_NEAR = 32
 
 
 def shift_length(genome: Genome, contig: str, variant: Variant, strand: int) -> int:
     """Bases that an insertion or deletion can be moved 3' on ``strand`` (0 for anything else)."""
     if variant.kind == "other":
         return 0
+    # Most stop at once.
+    near = _shift_within(genome, contig, variant, strand, _NEAR)
+    return near if near < _NEAR // 2 else _shift_within(genome, contig, variant, strand, REACH)
+
+
+def _shift_within(genome: Genome, contig: str, variant: Variant, strand: int, reach: int) -> int:
     moved = variant.alt if variant.kind == "insertion" else variant.ref
     size = len(moved)
     if strand > 0:
-        flank = genome.fetch(contig, variant.end + 1, variant.end + REACH)
+        flank = genome.fetch(contig, variant.end + 1, variant.end + reach)
     else:
-        flank = genome.fetch(contig, variant.start - REACH, variant.start - 1)[::-1]
+        flank = genome.fetch(contig, variant.start - reach, variant.start - 1)[::-1]
         moved = moved[::-1]
-    limit = len(flank) - size + 1
+    limit = len(flank) - size + 1 if reach == REACH else len(flank)
     if limit <= 0:
         limit = len(flank)
     n = 0
@@ -70,12 +77,8 @@ def shifted(variant: Variant, length: int, strand: int) -> Variant:
     if not length:
         return variant
     by = length if strand > 0 else -length
-    return variant._replace(
-        start=variant.start + by,
-        end=variant.end + by,
-        ref=_turn(variant.ref, by),
-        alt=_turn(variant.alt, by),
-    )
+    start, end, ref, alt, label, kind = variant
+    return Variant(start + by, end + by, _turn(ref, by), _turn(alt, by), label, kind)
 
 
 def _turn(sequence: str, by: int) -> str:
@@ -359,10 +362,10 @@ def _with_question(ref: str, change: _Residues) -> str:
     return f"{ref}{change.start}_?{change.end}"
 
 
-def substituted(tx: Transcript, number: int, ref: str, alt: str) -> str:
-    """What follows ``p.`` where residues ``ref`` from ``number`` on become as many others, none of
-    them at the start or the stop."""
-    change = _Residues(number, number + len(ref) - 1, ref, alt, whole=ref)
+def inner_change(tx: Transcript, start: int, end: int, ref: str, alt: str) -> str:
+    """What follows ``p.`` where residues ``start`` to ``end`` (an insertion: start = end + 1)
+    become ``alt`` in frame, far from start and stop; "" where it has no name."""
+    change = _Residues(start, end, ref, alt, whole=ref)
     if ref != alt:
         _clip_residues(change)
     _name_kind(change)

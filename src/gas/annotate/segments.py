@@ -18,14 +18,15 @@ give the same text; the property tests hold them against each other.
 from __future__ import annotations
 
 from bisect import bisect_right
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 from gas.annotate import codons
 from gas.annotate.codons import AA3, translate
+from gas.annotate.consequence import loses_piece
 from gas.annotate.csq import head, names_part, row, tail_part
 from gas.annotate.effects import effect, shown_codon
-from gas.annotate.hgvs import Change, Strands, coding_number, frameshift, substituted
+from gas.annotate.hgvs import Change, Strands, coding_number, frameshift, inner_change
 from gas.annotate.model import ContigIndex, Model
 from gas.annotate.transcript import Transcript
 from gas.annotate.variant import Variant
@@ -37,6 +38,9 @@ _SHORT_INTRON = 2 * _FLANK + 6
 _FAR = 1 << 60
 
 
+Plain = tuple[str, int, int, str]
+
+
 class Region(Protocol):
     """One region of one transcript: genomic bounds, and rows of what happens within them."""
 
@@ -44,6 +48,9 @@ class Region(Protocol):
     high: int
     #: ``Consequence|IMPACT|SYMBOL`` where it is the same for every substitution; else None.
     title: bytes | None
+    #: Where a substitution's row is no more than head, distance from the edge, change and tail:
+    #: these, with which change it is (0 none, 1 forward, 2 reverse strand).
+    plain: Plain | None
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
         """The row (without allele) of a substitution at ``pos``; ``change`` is ``A>G`` and
@@ -81,13 +88,14 @@ def _span(a: int, b: int) -> str:
 class Away:
     """Up- or downstream of the transcript."""
 
-    __slots__ = ("_edge", "_head", "_tail", "high", "low", "title")
+    __slots__ = ("_edge", "_head", "_tail", "high", "low", "plain", "title")
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, term: str) -> None:
         self.low, self.high, self._edge = low, high, edge
         self._head = f"{head([term])}{ribbon.names}||||||||||"
         self.title: bytes | None = title(self._head)
         self._tail = ribbon.tail
+        self.plain: Plain | None = (self._head, edge, 0, self._tail)
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
         return f"{self._head}{abs(pos - self._edge)}{self._tail}"
@@ -100,7 +108,7 @@ class Away:
 class Intron:
     """Half of an intron, without the bases next to the exon."""
 
-    __slots__ = ("_anchor", "_edge", "_head", "_strand", "_tail", "high", "low", "title")
+    __slots__ = ("_anchor", "_edge", "_head", "_strand", "_tail", "high", "low", "plain", "title")
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, index: int) -> None:
         self.low, self.high, self._edge = low, high, edge
@@ -109,6 +117,7 @@ class Intron:
         self._head = f"{ribbon.intron_head}{ribbon.intron_part(index)}{self._anchor}"
         self._tail = ribbon.intron_tail
         self.title: bytes | None = ribbon.intron_title
+        self.plain: Plain | None = (self._head, edge, 1 if self._strand > 0 else 2, self._tail)
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
         shown = change if self._strand > 0 else reverse
@@ -131,6 +140,7 @@ class Flank:
     """The bases of an intron next to an exon."""
 
     title: bytes | None = None
+    plain: Plain | None = None
     __slots__ = ("_edge", "_heads", "_middle", "_strand", "_tail", "high", "low")
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, index: int) -> None:
@@ -176,6 +186,7 @@ def _flank_heads(donor: bool, suffix: tuple[str, ...]) -> list[str]:
 class Exon:
     """Part of an exon outside of the coding region."""
 
+    plain: Plain | None = None
     __slots__ = (
         *("_base", "_head", "_origin", "_sign", "_strand", "_tail", "_whole"),
         *("high", "low", "title"),
@@ -228,6 +239,7 @@ class Code:
     """Part of an exon within the coding region, without the first and the last codon."""
 
     title: bytes | None = None
+    plain: Plain | None = None
     __slots__ = (
         *("_extra", "_head", "_origin", "_part", "_protein", "_ribbon", "_strand", "_tail"),
         *("_to_cdna", "_tx", "high", "low"),
@@ -268,14 +280,11 @@ class Code:
         )
 
     def other(self, variant: Variant, strands: Strands) -> str:
-        """Changes of equal length, and frameshifts that make no stop at once; the rest is for the
-        plain evaluator."""
+        """All but changes that touch or make a stop; those are for the plain evaluator."""
         change = strands.on(self._strand)
         if change is None or self._tx.phase or not _inside(change, self.low, self.high):
             return ""
         grows = variant.length_change
-        if grows and not grows % 3:
-            return ""
         tx = self._tx
         begin, stop, ref, alt = self._placed(variant)
         # Whole codons around the site: ``first`` 0-based, ``after`` behind the last.
@@ -286,7 +295,15 @@ class Code:
         if "*" in acids or "X" in acids or (grows and "*" in new):
             return ""
         within = begin - first
-        kind, shown_acids, protein = self._kind(change, first // 3 + 1, acids, new, grows)
+        residue, last = first // 3 + 1, after // 3
+        if grows % 3:
+            kind, new, protein = 3, new + "X", self._frameshift(change)
+        else:
+            kind = self._in_frame(residue, last, acids, new, before, changed)
+            protein = self._named(change)
+        if kind < 0:
+            return ""
+        acids = acids if acids == new else f"{acids or '-'}/{new or '-'}"
         shown = f"{shown_codon(before, within, ref)}/{shown_codon(changed, within, alt)}"
         where = str(abs(change.first - self._origin) + 1)
         if change.first != change.last:
@@ -296,23 +313,44 @@ class Code:
         return (
             f"{self._head[kind]}{self._part}{where}{change.text}|{protein}"
             f"|{_span(begin + cdna, stop + cdna)}|{_span(begin + 1, stop + 1)}"
-            f"|{_span(first // 3 + 1, after // 3)}|{shown_acids}|{shown}"
+            f"|{_span(residue, last)}|{acids}|{shown}"
             f"{self._tail}{offset or ''}"
         )
 
-    def _kind(
-        self, change: Change, number: int, acids: str, new: str, grows: int
-    ) -> tuple[int, str, str]:
-        """Index into the heads, Amino_acids and HGVSp."""
-        if grows:
-            return 3, f"{acids or '-'}/{new}X", self._frameshift(change)
-        protein = ""
-        if self._protein:
-            name = substituted(self._tx, number, acids, new).replace("=", "%3D")
-            protein = f"{self._protein}{name}"
-        if acids == new:
-            return 1, acids, protein
-        return 2 if "*" in new else 0, f"{acids}/{new}", protein
+    def _in_frame(
+        self, residue: int, last: int, acids: str, new: str, before: str, changed: str
+    ) -> int:
+        """Index into the heads; -1: ask the plain evaluator."""
+        more = len(changed) - len(before)
+        if not more:
+            return 1 if acids == new else 2 if "*" in new else 0
+        if more < 0:
+            return 4 if loses_piece(before, changed) else 6
+        if len(new) - len(acids) < 3 and self._repeats(residue, last, new):
+            return -1
+        return 5 if new.startswith(acids) or new.endswith(acids) else 6
+
+    def _repeats(self, residue: int, last: int, new: str) -> bool:
+        """Is the protein the same up to its old end (a tail of one repeated pattern)?"""
+        tx, grown = self._tx, len(new) - (last - residue + 1)
+        for number in range(residue, tx.protein_length + 1):
+            at = number - residue
+            now = new[at] if at < len(new) else tx.residue(number - grown)
+            if now != tx.residue(number):
+                return False
+        return True
+
+    def _named(self, change: Change) -> str:
+        """HGVSp of a change in frame, at the place it was moved to."""
+        if not self._protein:
+            return ""
+        tx = self._tx
+        begin, stop, _, alt = self._placed(change.moved)
+        first, after = begin // 3 * 3, (stop // 3 + 1) * 3
+        before = translate(tx.coding[first:after], tx.table)
+        new = translate(tx.coding[first:begin] + alt + tx.coding[stop + 1 : after], tx.table)
+        name = inner_change(tx, first // 3 + 1, after // 3, before, new)
+        return f"{self._protein}{name.replace('=', '%3D')}" if name else ""
 
     def _placed(self, variant: Variant) -> tuple[int, int, str, str]:
         """First and last 0-based place in the coding sequence, and the alleles on its strand."""
@@ -332,8 +370,11 @@ class Code:
 
 @lru_cache(maxsize=64)
 def _code_heads(extra: tuple[str, ...]) -> list[str]:
-    """``Consequence|IMPACT|`` of the kinds of ``_codon_change`` and of a frameshift."""
-    kinds = ("missense_variant", "synonymous_variant", "stop_gained", "frameshift_variant")
+    """``Consequence|IMPACT|`` of the kinds of ``_codon_change`` and of those of other changes."""
+    kinds = (
+        *("missense_variant", "synonymous_variant", "stop_gained", "frameshift_variant"),
+        *("inframe_deletion", "inframe_insertion", "protein_altering_variant"),
+    )
     return [head({kind, *extra}) for kind in kinds]
 
 
@@ -366,6 +407,7 @@ class Slow:
     """A region in which the plain evaluator is asked."""
 
     title: bytes | None = None
+    plain: Plain | None = None
     __slots__ = ("_ribbon", "high", "low")
 
     def __init__(self, ribbon: Ribbon, low: int, high: int) -> None:
@@ -445,21 +487,21 @@ class Ribbon:
 
     def region(self, pos: int) -> tuple[int, int, Region | None]:
         """The region around ``pos`` and its bounds; None beyond the distance."""
-        tx, reach = self.tx, self._distance
-        if pos < tx.start:
-            if pos < tx.start - reach:
-                return -_FAR, tx.start - reach - 1, None
-            term = "upstream_gene_variant" if tx.strand > 0 else "downstream_gene_variant"
-            low, high = tx.start - reach, tx.start - 1
-            return low, high, Away(self, low, high, tx.start, term)
-        if pos > tx.end:
-            if pos > tx.end + reach:
-                return tx.end + reach + 1, _FAR, None
-            term = "downstream_gene_variant" if tx.strand > 0 else "upstream_gene_variant"
-            low, high = tx.end + 1, tx.end + reach
-            return low, high, Away(self, low, high, tx.end, term)
-        found = self._inside(pos) if self._regular else Slow(self, tx.start, tx.end)
-        return found.low, found.high, found
+        tx = self.tx
+        if tx.start <= pos <= tx.end:
+            found = self._inside(pos) if self._regular else Slow(self, tx.start, tx.end)
+            return found.low, found.high, found
+        reach, before = self._distance, pos < tx.start
+        term = "upstream" if before == (tx.strand > 0) else "downstream"
+        if before:
+            low, high, edge = tx.start - reach, tx.start - 1, tx.start
+            if pos < low:
+                return -_FAR, low - 1, None
+        else:
+            low, high, edge = tx.end + 1, tx.end + reach, tx.end
+            if pos > high:
+                return high + 1, _FAR, None
+        return low, high, Away(self, low, high, edge, f"{term}_gene_variant")
 
     def _inside(self, pos: int) -> Region:
         tx = self.tx
@@ -484,12 +526,20 @@ class Ribbon:
 
     def _in_exon(self, pos: int, index: int) -> Region:
         tx = self.tx
-        start, end = tx.exons[index]
-        low, high, edge = start, end, False
+        low, high = tx.exons[index]
+        edge = False
         if index > 0:
-            low, high, edge = _cut(pos, low, high, start + 3, edge, before=True)
+            # Three bases beside an intron belong to the splice region.
+            if pos < low + 3:
+                high, edge = min(high, low + 2), True
+            else:
+                low += 3
         if index + 1 < len(tx.exons):
-            low, high, edge = _cut(pos, low, high, end - 2, edge, before=False)
+            inner = tx.exons[index][1] - 2
+            if pos >= inner:
+                low, edge = max(low, inner), True
+            else:
+                high = min(high, inner - 1)
         if tx.cds is None:
             return Exon(self, low, high, index, edge)
         first, last = tx.cds
@@ -500,36 +550,26 @@ class Ribbon:
         return self._in_code(pos, max(low, first), min(high, last), index, edge)
 
     def _in_code(self, pos: int, low: int, high: int, index: int, edge: bool) -> Region:
+        first, last = self._inner_code
+        if pos < first:
+            return Slow(self, low, min(high, first - 1))
+        if pos > last:
+            return Slow(self, max(low, last + 1), high)
+        return Code(self, max(low, first), min(high, last), index, edge)
+
+    @cached_property
+    def _inner_code(self) -> tuple[int, int]:
+        """Genomic bounds of the codons that are neither the first nor the last, nor behind the
+        last whole one; none where CDS positions and codons are out of step."""
         tx = self.tx
         if tx.cds_shift != tx.phase:
-            return Slow(self, low, high)
-        # The first and the last codon, and whatever follows the last whole one, are not regular.
-        first = tx.coding_bounds[0] - tx.phase
-        near, far = first + 3, first + 3 * (len(tx.coding) // 3 - 1) - 1
-        at_low, at_high = self.cdna(index, low), self.cdna(index, high)
-        if tx.strand < 0:
-            at_low, at_high = at_high, at_low
-        at = self.cdna(index, pos)
-        begin, stop, regular = max(at_low, near), min(at_high, far), True
-        if at < begin:
-            begin, stop, regular = at_low, min(at_high, near - 1), False
-        elif at > stop:
-            begin, stop, regular = max(at_low, far + 1), at_high, False
-        left, right = begin - at_low, at_high - stop
-        if tx.strand < 0:
-            left, right = right, left
-        if regular:
-            return Code(self, low + left, high - right, index, edge)
-        return Slow(self, low + left, high - right)
-
-
-def _cut(
-    pos: int, low: int, high: int, at: int, edge: bool, *, before: bool
-) -> tuple[int, int, bool]:
-    """Cut a stretch at ``at``; the side ``before`` (else behind) it is the exon's edge."""
-    if pos < at:
-        return low, min(high, at - 1), edge or before
-    return max(low, at), high, edge or not before
+            return _FAR, _FAR
+        begin = tx.coding_bounds[0] - tx.phase
+        first = tx.genomic_position(begin + 3)
+        last = tx.genomic_position(begin + 3 * (len(tx.coding) // 3 - 1) - 1)
+        if not first or not last:
+            return _FAR, _FAR
+        return (first, last) if tx.strand > 0 else (last, first)
 
 
 class Sweep:
@@ -551,6 +591,8 @@ class Sweep:
         self.ribbons: list[Ribbon] = []
         #: Titles of the rows of every substitution, where they are the same for all.
         self.titles: tuple[bytes, ...] | None = None
+        #: ``Region.plain`` of all regions, where all have it.
+        self.plain: list[Plain] | None = None
 
     def move(self, pos: int) -> None:
         """Make the segment around ``pos``."""
@@ -567,10 +609,16 @@ class Sweep:
             if found[1] < high:
                 high = found[1]
         self.low, self.high = low, high
-        self.regions = [found[2] for found in bounds if found[2] is not None]
-        self.ribbons = [r for r, found in zip(self._current, bounds, strict=True) if found[2]]
+        regions = [found[2] for found in bounds]
+        self.ribbons = self._current
+        if None in regions:
+            self.ribbons = [r for r, kept in zip(self._current, regions, strict=True) if kept]
+            regions = [region for region in regions if region is not None]
+        self.regions = regions  # type: ignore[assignment]
         titles = [region.title for region in self.regions]
         self.titles = None if None in titles else tuple(titles)  # type: ignore[arg-type]
+        plain = [region.plain for region in self.regions]
+        self.plain = None if None in plain else plain  # type: ignore[assignment]
 
     def _enter(self, pos: int) -> None:
         if self._beyond:

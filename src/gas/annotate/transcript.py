@@ -139,6 +139,14 @@ class Transcript:
         start, end = self.exons[i]
         return self.cdna_offsets[i] + (position - start if self.strand > 0 else end - position)
 
+    def genomic_position(self, cdna: int) -> int:
+        """The genomic position of a base of the transcript; 0 where it has no such base."""
+        for offset, (start, end) in zip(self.cdna_offsets, self.exons, strict=True):
+            within = cdna - offset
+            if 0 <= within <= end - start:
+                return start + within if self.strand > 0 else end - within
+        return 0
+
     def exon_rank(self, index: int) -> int:
         """1-based number of an exon or, with the index of an intron, see ``intron_rank``."""
         return index + 1 if self.strand > 0 else len(self.exons) - index

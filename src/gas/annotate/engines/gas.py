@@ -31,11 +31,12 @@ _PREFIX = csq.KEY.encode() + b"="
 Titles = tuple[bytes, ...] | None
 _INTERGENIC_TITLES: Titles = (title(INTERGENIC),)
 
-#: (REF, ALT) of a substitution -> both bases, the change and the change on the other strand.
+#: (REF, ALT) of a substitution -> both bases, and what HGVS makes of it: nothing, the change, the
+#: change on the other strand.
 _OTHER = {"A": "T", "C": "G", "G": "C", "T": "A"}
-_SNVS: dict[tuple[bytes, bytes], tuple[int, str, str, str, str]] = {
+_SNVS: dict[tuple[bytes, bytes], tuple[int, str, str, tuple[str, str, str]]] = {
     (r.encode(), a.encode()): (
-        ord(ref), ref, alt, f"{ref}>{alt}", f"{_OTHER[ref]}>{_OTHER[alt]}"
+        ord(ref), ref, alt, ("", f"{ref}>{alt}", f"{_OTHER[ref]}>{_OTHER[alt]}")
     )
     for ref in "ACGT" for alt in "ACGT" if ref != alt
     for r in (ref, ref.lower()) for a in (alt, alt.lower())
@@ -135,6 +136,7 @@ class Contig:
         sweep = self._sweep
         genome, offset = self._model.bytes, self._model.offset(self._contig)
         low, high, regions, shared = sweep.low, sweep.high, sweep.regions, sweep.titles
+        plain = sweep.plain
         length = self._length
         snvs = _SNVS
         for record in records:
@@ -145,12 +147,19 @@ class Contig:
                 out.append(entry)
                 titles.append(found)
                 low, high, regions, shared = sweep.low, sweep.high, sweep.regions, sweep.titles
+                plain = sweep.plain
                 continue
             if not low <= pos <= high:
                 sweep.move(pos)
                 low, high, regions, shared = sweep.low, sweep.high, sweep.regions, sweep.titles
-            _, ref, alt, change, reverse = known
-            if regions:
+                plain = sweep.plain
+            _, ref, alt, changes = known
+            if plain:
+                rows = [f"{h}{abs(pos - edge)}{changes[i]}{t}" for h, edge, i, t in plain]
+                out.append(f"CSQ={alt}|{f',{alt}|'.join(rows)}".encode())
+                titles.append(shared)
+            elif regions:
+                _, change, reverse = changes
                 rows = [region.snv(pos, ref, alt, change, reverse) for region in regions]
                 out.append(f"CSQ={alt}|{f',{alt}|'.join(rows)}".encode())
                 titles.append(
