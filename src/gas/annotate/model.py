@@ -51,10 +51,14 @@ Ints = npt.NDArray[np.int64]
 # -- compiling ------------------------------------------------------------------------------------
 
 
-def compile_model(pack: Pack, target: Path, reach: int = REACH) -> list[Fault]:
+def compile_model(
+    pack: Pack, target: Path, reach: int = REACH, models: Sequence[GeneModel] | None = None
+) -> list[Fault]:
     """Compile ``pack`` into the file ``target`` (written beside it, then renamed) and give back
-    the faults of its gene models. Raises PackError."""
-    models, faults = read_genes(pack.gff, pack.contigs)
+    the faults of its gene models. ``models``: in place of those of the pack. Raises PackError."""
+    faults: list[Fault] = []
+    if models is None:
+        models, faults = read_genes(pack.gff, pack.contigs)
     contigs = list(pack.contigs)
     arrays = _arrays(models, contigs, reach)
     target.parent.mkdir(parents=True, exist_ok=True)

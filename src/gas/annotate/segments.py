@@ -297,12 +297,13 @@ class Code:
         within = begin - first
         residue, last = first // 3 + 1, after // 3
         if grows % 3:
-            kind, new, protein = 3, new + "X", self._frameshift(change)
-        else:
-            kind = self._in_frame(residue, last, acids, new, before, changed)
-            protein = self._named(change)
-        if kind < 0:
+            new += "X"
+        if 0 < len(new) - len(acids) < 3 and self._repeats(residue, last, new):
             return ""
+        if grows % 3:
+            kind, protein = 3, self._frameshift(change)
+        else:
+            kind, protein = _in_frame(acids, new, before, changed), self._named(change)
         acids = acids if acids == new else f"{acids or '-'}/{new or '-'}"
         shown = f"{shown_codon(before, within, ref)}/{shown_codon(changed, within, alt)}"
         where = str(abs(change.first - self._origin) + 1)
@@ -316,19 +317,6 @@ class Code:
             f"|{_span(residue, last)}|{acids}|{shown}"
             f"{self._tail}{offset or ''}"
         )
-
-    def _in_frame(
-        self, residue: int, last: int, acids: str, new: str, before: str, changed: str
-    ) -> int:
-        """Index into the heads; -1: ask the plain evaluator."""
-        more = len(changed) - len(before)
-        if not more:
-            return 1 if acids == new else 2 if "*" in new else 0
-        if more < 0:
-            return 4 if loses_piece(before, changed) else 6
-        if len(new) - len(acids) < 3 and self._repeats(residue, last, new):
-            return -1
-        return 5 if new.startswith(acids) or new.endswith(acids) else 6
 
     def _repeats(self, residue: int, last: int, new: str) -> bool:
         """Is the protein the same up to its old end (a tail of one repeated pattern)?"""
@@ -366,6 +354,16 @@ class Code:
         begin, stop, _, alt = self._placed(change.moved)
         found = frameshift(self._tx, begin + 1, stop + 1, alt, begin // 3 + 1)
         return "" if found is None else f"{self._protein}{found.text.replace('=', '%3D')}"
+
+
+def _in_frame(acids: str, new: str, before: str, changed: str) -> int:
+    """Index into ``_code_heads`` for a change of codons ``before`` and their residues ``acids``."""
+    more = len(changed) - len(before)
+    if not more:
+        return 1 if acids == new else 2 if "*" in new else 0
+    if more < 0:
+        return 4 if loses_piece(before, changed) else 6
+    return 5 if new.startswith(acids) or new.endswith(acids) else 6
 
 
 @lru_cache(maxsize=64)
