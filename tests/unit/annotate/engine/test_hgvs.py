@@ -103,7 +103,8 @@ def test_a_change_is_moved_as_far_as_it_goes(seed: int) -> None:
         assert variant is not None
         for strand in (1, -1):
             change = Strands(world, CONTIG, variant).on(strand)
-            if change is None or variant.kind == "other":
+            # As VEP does, a change stops its own length before the end of what is looked at.
+            if change is None or variant.kind == "other" or not 200 < pos < 2800:
                 continue
             moved = change.moved
             assert _edited(world, moved) == _edited(world, variant)
