@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from gas.jobs.runner import Outcome, Task
 from gas.notify.mailer import Letter
 
-SUMMARY = {"records": 3}
+SUMMARY = {"records": 3, "impact": {"HIGH": 1, "LOW": 0}, "a": None}
 Step = Callable[[Task, Callable[[float], None]], None]
 
 

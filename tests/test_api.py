@@ -17,7 +17,7 @@ from gas.jobs import lifecycle
 from gas.jobs.models import Job, Upload
 from gas.wiring import Services
 from tests.conftest import VCF
-from tests.fakes import FakeClock
+from tests.fakes import SUMMARY, FakeClock
 
 pytestmark = pytest.mark.django_db
 
@@ -85,7 +85,7 @@ def test_the_whole_way(svc: Services, api: Api) -> None:
     lifecycle.annotate(svc, uuid.UUID(job["id"]), worker="w", stopping=lambda: False)
     job = api("GET", f"/api/v1/jobs/{job['id']}").json()
     assert job["status"] == "COMPLETED"
-    assert job["summary"] == {"records": 3}
+    assert job["summary"] == SUMMARY
     (file,) = job["files"]
     whole = api("GET", file["url"])
     assert b"".join(whole.streaming_content).startswith(b"result of users/")

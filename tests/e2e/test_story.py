@@ -62,7 +62,7 @@ class Hold:
 
 
 def _worker_of(service: Service, engine_pid: int) -> int:
-    """The annotator whose engine it is; between them is the process that engines are forked from."""
+    """The annotator whose engine it is; between them is the one that engines are forked from."""
     return _parent_of(_parent_of(engine_pid))
 
 

@@ -7,11 +7,16 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
+from aiosmtpd.controller import Controller
 
 from gas.demo.run import INPUT
+from gas.farm.postgres import EmbeddedPostgres
+from gas.farm.postgres import stop as stop_postgres
 from tests.e2e.service import Service, alive, running, service_folder, wait_for
 
 
@@ -153,3 +158,47 @@ def test_a_bad_setting_stops_the_start_with_its_name(variable: str, value: str) 
     assert done.returncode == 1
     assert variable in done.stderr
     assert "Traceback" not in done.stderr
+
+
+class _Sink:
+    def __init__(self) -> None:
+        self.mails: list[bytes] = []
+
+    async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:
+        self.mails.append(envelope.content)
+        return "250 taken"
+
+
+def test_another_postgresql_and_a_mail_server_by_setting() -> None:
+    """DATABASE_URL and GAS_MAIL: the same service without its own parts for these."""
+    sink = _Sink()
+    with service_folder() as folder, socket.create_server(("127.0.0.1", 0)) as free:
+        smtp = Controller(sink, hostname="127.0.0.1", port=free.getsockname()[1])
+        free.close()
+        smtp.start()
+        database = folder / "elsewhere"
+        server = EmbeddedPostgres(database, database, "secret-there", durable=False).start()
+        service = Service(
+            folder,
+            DATABASE_URL=f"postgresql://gas:secret-there@{quote(str(database), safe='')}/gas",
+            GAS_MAIL="smtp",
+            GAS_SMTP_HOST="127.0.0.1",
+            GAS_SMTP_PORT=str(smtp.port),
+        )
+        try:
+            service.start()
+            assert not any(line.startswith("  postgres") for line in service.lines)
+            client = service.sign_up()
+            job = client.wait(client.submit(client.upload(INPUT))["id"])
+            assert job["status"] == "COMPLETED", job["failure"]
+            wait_for(lambda: sink.mails, why="no mail")
+            assert f"/jobs/{job['id']}/".encode() in sink.mails[0]
+            assert service.stop() == 0
+        finally:
+            if service.process.poll() is None:
+                service.process.kill()
+            smtp.stop()
+            stop_postgres(server)
+        logs = "".join(p.read_text() for p in (service.data / "service" / "logs").iterdir())
+        assert "secret-there" not in logs
+        assert service.token not in logs

@@ -16,7 +16,7 @@ from gas.jobs.states import Status
 from gas.notify.models import Mail
 from gas.storage import ObjectTooLarge
 from gas.wiring import Services
-from tests.fakes import FakeClock, FakeRunner, raising
+from tests.fakes import SUMMARY, FakeClock, FakeRunner, raising
 
 pytestmark = pytest.mark.django_db
 
@@ -166,7 +166,8 @@ def test_a_job_completes(svc: Services, job: Job, clock: FakeClock) -> None:
     assert job.status == Status.COMPLETED
     assert (job.attempt, job.tries, job.progress) == (1, 0, 1)
     assert job.started_at == job.finished_at == clock()
-    assert job.summary == {"records": 3}
+    assert job.summary == SUMMARY
+    assert list(job.summary) == list(SUMMARY), "in the order that a person is to see"
     assert job.result_prefix == job.attempt_prefix(1)
     (file,) = job.result_files
     assert svc.storage.stat(f"{job.result_prefix}/{file['name']}").sha256 == file["sha256"]

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from gas.jobs.fields import OrderedJSON
 from gas.jobs.states import Status, Transition
 
 
@@ -84,7 +85,7 @@ class Job(models.Model):
     result_prefix = models.CharField(max_length=300, blank=True)
     #: [{"name", "size_bytes", "sha256"}], the files below ``result_prefix``.
     result_files = models.JSONField(default=list, blank=True)
-    summary = models.JSONField(default=dict, blank=True)
+    summary = OrderedJSON(default=dict, blank=True)
     failure_code = models.CharField(max_length=40, blank=True)
     failure = models.TextField(blank=True)
 
