@@ -32,6 +32,8 @@ _CODES = {
     24: "FFLLSSSSYY**CCWWLLLLPPPPHHQQRRRRIIIMTTTTNNKKSSSKVVVVAAAADDEEGGGG",
     25: "FFLLSSSSYY**CCGWLLLLPPPPHHQQRRRRIIIMTTTTNNKKSSRRVVVVAAAADDEEGGGG",
 }
+#: Bases translated at once in search of a stop.
+_STRETCH = 120
 STANDARD = 1
 VERTEBRATE_MITOCHONDRIAL = 2
 
@@ -94,15 +96,13 @@ def translate(sequence: str, table: int = STANDARD) -> str:
 
 def translate_to_stop(sequence: str, start0: int, table: int = STANDARD) -> str:
     """Amino acids from the 0-based place ``start0`` to the first stop (with it) or to the end."""
-    code = genetic_code(table)
-    out = []
-    for i in range(start0, len(sequence) - 2, 3):
-        codon = sequence[i : i + 3]
-        residue = code.get(codon) or _ambiguous(codon, table)
-        out.append(residue)
-        if residue == "*":
-            break
-    return "".join(out)
+    out = ""
+    for at in range(start0, len(sequence), _STRETCH):
+        out += translate(sequence[at : at + _STRETCH], table)
+        stop = out.find("*")
+        if stop >= 0:
+            return out[: stop + 1]
+    return out
 
 
 def three_letter(residues: str) -> str:

@@ -39,6 +39,8 @@ _FAR = 1 << 60
 
 
 Plain = tuple[str, int, int, str]
+#: A row without its allele, and its ``Consequence|IMPACT|SYMBOL``.
+Titled = tuple[str, bytes]
 
 
 class Region(Protocol):
@@ -46,15 +48,19 @@ class Region(Protocol):
 
     low: int
     high: int
-    #: ``Consequence|IMPACT|SYMBOL`` where it is the same for every substitution; else None.
-    title: bytes | None
+
+    @property
+    def title(self) -> bytes | None:
+        """``Consequence|IMPACT|SYMBOL`` where it is the same for every substitution; else None."""
+        ...
+
     #: Where a substitution's row is no more than head, distance from the edge, change and tail:
     #: these, with which change it is (0 none, 1 forward, 2 reverse strand).
     plain: Plain | None
 
-    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
-        """The row (without allele) of a substitution at ``pos``; ``change`` is ``A>G`` and
-        ``reverse`` the same on the other strand."""
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> Titled:
+        """The row (without allele) of a substitution at ``pos``, and its title; ``change`` is
+        ``A>G`` and ``reverse`` the same on the other strand."""
         ...
 
     def other(self, variant: Variant, strands: Strands) -> str:
@@ -66,6 +72,12 @@ def title(row: str) -> bytes:
     """``Consequence|IMPACT|SYMBOL`` of a row without its allele."""
     consequence, impact, symbol, _ = row.split("|", 3)
     return f"{consequence}|{impact}|{symbol}".encode()
+
+
+@lru_cache(maxsize=1 << 14)
+def titled(head_: str, symbol: str) -> bytes:
+    """A title from ``Consequence|IMPACT|`` and the symbol."""
+    return f"{head_}{symbol}".encode()
 
 
 def _inside(change: Change, low: int, high: int) -> bool:
@@ -93,12 +105,12 @@ class Away:
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, term: str) -> None:
         self.low, self.high, self._edge = low, high, edge
         self._head = f"{head([term])}{ribbon.names}||||||||||"
-        self.title: bytes | None = title(self._head)
+        self.title: bytes = title(self._head)
         self._tail = ribbon.tail
         self.plain: Plain | None = (self._head, edge, 0, self._tail)
 
-    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
-        return f"{self._head}{abs(pos - self._edge)}{self._tail}"
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> Titled:
+        return f"{self._head}{abs(pos - self._edge)}{self._tail}", self.title
 
     def other(self, variant: Variant, strands: Strands) -> str:
         near = min(abs(variant.start - self._edge), abs(variant.end - self._edge))
@@ -116,12 +128,12 @@ class Intron:
         self._anchor = ribbon.anchor(index, edge < low)
         self._head = f"{ribbon.intron_head}{ribbon.intron_part(index)}{self._anchor}"
         self._tail = ribbon.intron_tail
-        self.title: bytes | None = ribbon.intron_title
+        self.title: bytes = ribbon.intron_title
         self.plain: Plain | None = (self._head, edge, 1 if self._strand > 0 else 2, self._tail)
 
-    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> Titled:
         shown = change if self._strand > 0 else reverse
-        return f"{self._head}{abs(pos - self._edge)}{shown}{self._tail}"
+        return f"{self._head}{abs(pos - self._edge)}{shown}{self._tail}", self.title
 
     def other(self, variant: Variant, strands: Strands) -> str:
         change = strands.on(self._strand)
@@ -141,7 +153,7 @@ class Flank:
 
     title: bytes | None = None
     plain: Plain | None = None
-    __slots__ = ("_edge", "_heads", "_middle", "_strand", "_tail", "high", "low")
+    __slots__ = ("_edge", "_heads", "_middle", "_strand", "_symbol", "_tail", "high", "low")
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, index: int) -> None:
         self.low, self.high, self._edge = low, high, edge
@@ -149,13 +161,15 @@ class Flank:
         before = edge < low
         self._heads = _flank_heads(before == (self._strand > 0), ribbon.suffix)
         anchor = ribbon.anchor(index, before)
+        self._symbol = ribbon.symbol
         self._middle = f"{ribbon.names}{ribbon.intron_part(index)}{anchor}"
         self._tail = ribbon.intron_tail
 
-    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> Titled:
         at = abs(pos - self._edge)
         shown = change if self._strand > 0 else reverse
-        return f"{self._heads[at]}{self._middle}{at}{shown}{self._tail}"
+        head_ = self._heads[at]
+        return f"{head_}{self._middle}{at}{shown}{self._tail}", titled(head_, self._symbol)
 
     def other(self, variant: Variant, strands: Strands) -> str:
         return ""
@@ -215,13 +229,14 @@ class Exon:
         self._sign = sign
         self._head = f"{head(terms)}{ribbon.names}{ribbon.exon_part(index)}{sign}"
         self._tail = ribbon.exon_tail
-        self.title: bytes | None = title(self._head)
+        self.title: bytes = title(self._head)
         #: The region is all there is of the transcript: it may be deleted as a whole.
         self._whole = low == tx.start and high == tx.end
 
-    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> Titled:
         shown = change if self._strand > 0 else reverse
-        return f"{self._head}{abs(pos - self._base)}{shown}||{abs(pos - self._origin)}{self._tail}"
+        base, cdna = abs(pos - self._base), abs(pos - self._origin)
+        return f"{self._head}{base}{shown}||{cdna}{self._tail}", self.title
 
     def other(self, variant: Variant, strands: Strands) -> str:
         change = strands.on(self._strand)
@@ -241,8 +256,8 @@ class Code:
     title: bytes | None = None
     plain: Plain | None = None
     __slots__ = (
-        *("_extra", "_head", "_origin", "_part", "_protein", "_ribbon", "_strand", "_tail"),
-        *("_to_cdna", "_tx", "high", "low"),
+        *("_extra", "_head", "_origin", "_part", "_protein", "_ribbon", "_strand"),
+        *("_symbol", "_tail", "_to_cdna", "_tx", "high", "low"),
     )
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, index: int, edge: bool) -> None:
@@ -256,11 +271,12 @@ class Code:
         self._to_cdna = first - tx.phase
         self._extra = (*ribbon.suffix, "splice_region_variant") if edge else ribbon.suffix
         self._head = _code_heads(self._extra)
+        self._symbol = ribbon.symbol
         self._part = f"{ribbon.names}{ribbon.exon_part(index)}"
         self._protein = ribbon.protein
         self._tail = f"||{ribbon.tail}"
 
-    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> Titled:
         if self._strand > 0:
             at = pos - self._origin
         else:
@@ -274,9 +290,11 @@ class Code:
         kind, before, after, acids, shown = found
         residue += 1
         protein = f"{self._protein}{before}{residue}{after}" if self._protein else ""
+        head_ = self._head[kind]
         return (
-            f"{self._head[kind]}{self._part}{at + 1}{change}|{protein}|{at + self._to_cdna}"
-            f"|{at + 1}|{residue}|{acids}|{shown}{self._tail}"
+            f"{head_}{self._part}{at + 1}{change}|{protein}|{at + self._to_cdna}"
+            f"|{at + 1}|{residue}|{acids}|{shown}{self._tail}",
+            titled(head_, self._symbol),
         )
 
     def other(self, variant: Variant, strands: Strands) -> str:
@@ -411,7 +429,7 @@ class Slow:
     def __init__(self, ribbon: Ribbon, low: int, high: int) -> None:
         self._ribbon, self.low, self.high = ribbon, low, high
 
-    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> str:
+    def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> Titled:
         return self._ribbon.slow_snv(pos, ref, alt)
 
     def other(self, variant: Variant, strands: Strands) -> str:
@@ -426,6 +444,7 @@ class Ribbon:
         self.strand = tx.strand
         self._distance = distance
         self.names = names_part(tx.labels)
+        self.symbol = tx.labels.symbol
         self.tail = tail_part(tx)
         self.intron_tail = f"||||||||{self.tail}"
         self.exon_tail = f"||||||{self.tail}"
@@ -472,9 +491,11 @@ class Ribbon:
 
     # -- the plain evaluator --
 
-    def slow_snv(self, pos: int, ref: str, alt: str) -> str:
+    def slow_snv(self, pos: int, ref: str, alt: str) -> Titled:
+        """A substitution's row and its title."""
         variant = Variant(pos, pos, ref, alt, alt, "other")
-        return self.slow(variant, Strands(self.tx.genome, self.tx.contig, variant))
+        text = self.slow(variant, Strands(self.tx.genome, self.tx.contig, variant))
+        return text, title(text)
 
     def slow(self, variant: Variant, strands: Strands) -> str:
         """The row of any variant, "" where the transcript is out of its reach."""

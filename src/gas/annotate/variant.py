@@ -70,7 +70,7 @@ def parse_alleles(pos: int, ref: str, alts: list[str]) -> list[Variant | None]:
     if not bases or not is_sequence(ref):
         return [None] * len(alts)
     if len(alts) == 1:
-        return [_single(pos, ref, alts[0])]
+        return [single(pos, ref, alts[0])]
     start, cut = pos, 0
     uneven = any(len(alt) != len(ref) for alt in bases)
     if uneven and all(alt[0] == ref[0] for alt in bases):
@@ -87,7 +87,10 @@ def parse_alleles(pos: int, ref: str, alts: list[str]) -> list[Variant | None]:
     return out
 
 
-def _single(pos: int, ref: str, alt: str) -> Variant:
+def single(pos: int, ref: str, alt: str) -> Variant | None:
+    """The variant of a record with one ALT (upper case); None where an allele is not of bases."""
+    if not is_sequence(ref) or not is_sequence(alt):
+        return None
     start, end = pos, pos + len(ref) - 1
     if len(ref) != len(alt):
         while ref and alt and ref[0] == alt[0]:

@@ -21,7 +21,7 @@ from gas.annotate.pack import Pack
 from gas.annotate.segments import Sweep, title
 from gas.annotate.structural import Structural, parse_symbolic, structural_effect
 from gas.annotate.transcript import Transcript
-from gas.annotate.variant import Variant, is_sequence, parse_alleles
+from gas.annotate.variant import Variant, is_sequence, parse_alleles, single
 
 _VERSION = "1"
 _CHECK_EVERY = 1024
@@ -160,12 +160,10 @@ class Contig:
                 titles.append(shared)
             elif regions:
                 _, change, reverse = changes
-                rows = [region.snv(pos, ref, alt, change, reverse) for region in regions]
+                both = [region.snv(pos, ref, alt, change, reverse) for region in regions]
+                rows = [text for text, _ in both]
                 out.append(f"CSQ={alt}|{f',{alt}|'.join(rows)}".encode())
-                titles.append(
-                    shared
-                    or tuple([r.title or title(t) for r, t in zip(regions, rows, strict=True)])
-                )
+                titles.append(shared or tuple([name for _, name in both]))
             else:
                 out.append(f"CSQ={alt}|{INTERGENIC}".encode())
                 titles.append(_INTERGENIC_TITLES)
@@ -174,6 +172,13 @@ class Contig:
 
     def _entry(self, record: Record) -> tuple[bytes, Titles]:
         pos = int(record[1])
+        if self._options.plain and record[3].isalpha() and record[4].isalpha():
+            at = self._model.offset(self._contig) + pos
+            there = self._model.bytes[at : at + len(record[3])] if pos > 0 else b""
+            if there == record[3] and pos + len(there) <= self._length + 1:
+                variant = single(pos, there.decode(), record[4].decode().upper())
+                if variant is not None:
+                    return self._plain(variant)
         ref = record[3].decode("ascii", "replace").upper()
         if not is_sequence(ref) or not 0 < pos <= self._length - len(ref) + 1:
             return b"", None
