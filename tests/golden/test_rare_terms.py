@@ -20,9 +20,10 @@ from pathlib import Path
 import pysam
 import pytest
 
+from gas.annotate.compile import compile_model
 from gas.annotate.csq import COLUMNS, Options
 from gas.annotate.engines.gas import GasEngine, GasSession
-from gas.annotate.model import Model, compile_model
+from gas.annotate.model import Model
 from gas.annotate.pack import Pack
 from tests.annotation import demo_pack
 

@@ -19,187 +19,28 @@ from __future__ import annotations
 import fcntl
 import json
 import mmap
-import os
-import tempfile
+import struct
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pysam
-
-from gas.annotate.genes import Fault, GeneModel, read_genes
+from gas.annotate.genes import Fault
 from gas.annotate.pack import Pack
 from gas.annotate.transcript import Labels, Transcript
 from gas.errors import PackError
 
-_MAGIC = b"GASMDL\x00\x02"
-_ALIGN = 64
-_SEPARATOR = "\x1f"
-#: How far the index reaches at most; ``--distance`` beyond it is refused.
+MAGIC = b"GASMDL\x00\x03"
+SEPARATOR = "\x1f"
+#: How far the index reaches; a longer ``--distance`` is looked up record by record.
 REACH = 5000
-_READ_BASES = 1 << 24
 #: Bytes of mapped pages that a process touches before it gives them back.
 _RELEASE_BYTES = 128 << 20
-
-Ints = npt.NDArray[np.int64]
-
-
-# -- compiling ------------------------------------------------------------------------------------
-
-
-def compile_model(
-    pack: Pack, target: Path, reach: int = REACH, models: Sequence[GeneModel] | None = None
-) -> list[Fault]:
-    """Compile ``pack`` into the file ``target`` (written beside it, then renamed) and give back
-    the faults of its gene models. ``models``: in place of those of the pack. Raises PackError."""
-    faults: list[Fault] = []
-    if models is None:
-        models, faults = read_genes(pack.gff, pack.contigs)
-    contigs = list(pack.contigs)
-    arrays = _arrays(models, contigs, reach)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            _write(out, pack, contigs, arrays, faults, reach)
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return faults
-
-
-def _arrays(
-    models: Sequence[GeneModel], contigs: list[str], reach: int
-) -> dict[str, npt.NDArray[Any]]:
-    number = {name: i for i, name in enumerate(contigs)}
-    exons = [e for m in models for e in m.exons]
-    mature = [e for m in models for e in m.mature]
-    labels = [_SEPARATOR.join(m.labels).encode() for m in models]
-    cut = [_index([m for m in models if m.contig == name], reach) for name in contigs]
-    return {
-        "contig": _ints([number[m.contig] for m in models], np.int32),
-        "strand": _ints([m.strand for m in models], np.int8),
-        "cds": _ints([m.cds or (0, 0) for m in models], np.int32).reshape(-1, 2),
-        "frame": _ints([(m.phase, m.first_exon_phase, m.table) for m in models], np.int8),
-        "exon_at": _offsets([len(m.exons) for m in models]),
-        "exon": _ints(exons, np.int32).reshape(-1, 2),
-        "mature_at": _offsets([len(m.mature) for m in models]),
-        "mature": _ints(mature, np.int32).reshape(-1, 2),
-        "label_at": _offsets([len(text) for text in labels]),
-        "label": np.frombuffer(b"".join(labels) or b"\0", np.uint8),
-        "first": _offsets([sum(1 for m in models if m.contig == name) for name in contigs]),
-        "cut_at": _offsets([len(cuts) for cuts, _, _ in cut]),
-        "cut": _joined([cuts for cuts, _, _ in cut], np.int32),
-        "list_at": _joined([at for _, at, _ in cut], np.int64),
-        "list_from": _offsets([len(found) for _, _, found in cut]),
-        "list": _joined([found for _, _, found in cut], np.int32),
-    }
-
-
-def _ints(values: Sequence[Any], kind: type[np.signedinteger[Any]]) -> npt.NDArray[Any]:
-    return np.array(values, dtype=kind)
-
-
-def _offsets(lengths: Sequence[int]) -> Ints:
-    return np.concatenate([[0], np.cumsum(np.array(lengths, dtype=np.int64))]).astype(np.int64)
-
-
-def _joined(parts: Sequence[Ints], kind: type[np.signedinteger[Any]]) -> npt.NDArray[Any]:
-    return np.concatenate([np.zeros(0, kind), *parts]).astype(kind)
-
-
-def _index(models: Sequence[GeneModel], reach: int) -> tuple[Ints, Ints, Ints]:
-    """Cuts (first position of each stretch), where each stretch's list starts, and the lists:
-    numbers of transcripts within the contig. One more start than cuts closes the last list."""
-    if not models:
-        return np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64)
-    starts = np.array([m.exons[0][0] - reach for m in models], dtype=np.int64)
-    stops = np.array([m.exons[-1][1] + reach + 1 for m in models], dtype=np.int64)
-    cuts = np.unique(np.concatenate([starts, stops]))
-    first = np.searchsorted(cuts, starts)
-    last = np.searchsorted(cuts, stops)
-    spans = last - first
-    rows = np.repeat(np.arange(len(models)), spans)
-    within = np.arange(spans.sum()) - np.repeat(np.cumsum(spans) - spans, spans)
-    stretch = np.repeat(first, spans) + within
-    order = np.lexsort((rows, stretch))
-    counts = np.bincount(stretch, minlength=len(cuts))
-    return cuts, _offsets(counts.tolist()), rows[order]
-
-
-def _write(
-    out: Any,
-    pack: Pack,
-    contigs: list[str],
-    arrays: dict[str, npt.NDArray[Any]],
-    faults: list[Fault],
-    reach: int,
-) -> None:
-    head: dict[str, Any] = {
-        "pack": pack.digest,
-        "reach": reach,
-        "faults": [[f.line, f.message, f.left_out] for f in faults],
-        "contigs": [[name, pack.contigs[name], 0] for name in contigs],
-        "arrays": {name: [a.dtype.str, list(a.shape), 0] for name, a in arrays.items()},
-    }
-    # Places are given the width of the largest number, so that the head's length is known.
-    at = _aligned(len(_MAGIC) + 8 + len(json.dumps(head)) + 24 * (len(contigs) + len(arrays)))
-    for name, array in arrays.items():
-        head["arrays"][name][2] = at
-        at = _aligned(at + array.nbytes)
-    for contig in head["contigs"]:
-        contig[2] = at
-        at = _aligned(at + contig[1])
-    text = json.dumps(head).encode()
-    out.write(_MAGIC + len(text).to_bytes(8, "little") + text)
-    for name, array in arrays.items():
-        _pad(out, head["arrays"][name][2])
-        out.write(array.tobytes())
-    with _fasta(pack) as fasta:
-        for name, length, place in head["contigs"]:
-            _pad(out, place)
-            _write_sequence(out, fasta, name, length)
-
-
-def _aligned(at: int) -> int:
-    return -(-at // _ALIGN) * _ALIGN
-
-
-def _pad(out: Any, place: int) -> None:
-    out.write(b"\0" * (place - out.tell()))
-
-
-@contextmanager
-def _fasta(pack: Pack) -> Iterator[pysam.FastaFile]:
-    try:
-        with pysam.FastaFile(str(pack.fasta)) as fasta:
-            yield fasta
-    except (OSError, ValueError) as error:
-        raise PackError(
-            f"The genome of {pack.name} cannot be read ({error}).",
-            hint="Check the reference with `gas reference verify`.",
-        ) from None
-
-
-def _write_sequence(out: Any, fasta: pysam.FastaFile, name: str, length: int) -> None:
-    if name not in fasta.references or fasta.get_reference_length(name) != length:
-        raise PackError(f'The genome has no contig "{name}" of {length:,} bases.')
-    for start in range(0, length, _READ_BASES):
-        out.write(fasta.fetch(name, start, min(length, start + _READ_BASES)).upper().encode())
-
-
-# -- opening --------------------------------------------------------------------------------------
 
 
 def model_path(pack: Pack, folder: Path) -> Path:
     """Where the compiled model of exactly these files lies in ``folder``."""
-    return folder / f"model-{_MAGIC[-1]}-{pack.digest[:16]}.bin"
+    return folder / f"model-{MAGIC[-1]}-{pack.digest[:16]}.bin"
 
 
 def open_model(pack: Pack, scratch: Path) -> Model:
@@ -214,6 +55,9 @@ def open_model(pack: Pack, scratch: Path) -> Model:
             with _locked(folder):
                 path = model_path(pack, folder)
                 if not path.exists():
+                    # Only here: what compiles needs far more than what reads.
+                    from gas.annotate.compile import compile_model
+
                     compile_model(pack, path)
                 return Model(path, pack)
         except OSError as error:
@@ -240,10 +84,13 @@ class Model:
         try:
             with path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            if self._map[:8] != _MAGIC:
+            if self._map[:8] != MAGIC:
                 raise ValueError("it is of another version")
             length = int.from_bytes(self._map[8:16], "little")
             head = json.loads(self._map[16 : 16 + length])
+            self._view = memoryview(self._map)
+            if len(self._map) < max(place + size for _, size, place in head["contigs"]):
+                raise ValueError("it was cut short")
             self._arrays = {n: self._array(*spec) for n, spec in head["arrays"].items()}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise PackError(
@@ -260,9 +107,11 @@ class Model:
         self._names = list(self._numbers)
         self._touched = 0
 
-    def _array(self, kind: str, shape: list[int], place: int) -> npt.NDArray[Any]:
-        count = int(np.prod(shape))
-        return np.frombuffer(self._map, np.dtype(kind), count, place).reshape(shape)
+    def _array(self, kind: str, count: int, place: int) -> memoryview:
+        """A flat array of a ``struct`` type."""
+        size = struct.calcsize(kind)
+        flat: memoryview = self._view[place : place + count * size].cast(kind)  # type: ignore[call-overload]
+        return flat
 
     # -- sequence --
 
@@ -299,50 +148,52 @@ class Model:
         a, i = self._arrays, self._numbers[contig]
         cuts = a["cut"][a["cut_at"][i] : a["cut_at"][i + 1]]
         # Each contig's starts are one more than its cuts.
-        first = int(a["cut_at"][i]) + i
+        first = a["cut_at"][i] + i
         starts = a["list_at"][first : first + len(cuts) + 1]
         lists = a["list"][a["list_from"][i] : a["list_from"][i + 1]]
-        return ContigIndex(cuts, starts, lists, int(a["first"][i]))
+        return ContigIndex(cuts.tolist(), starts.tolist(), lists, a["first"][i])
 
     def transcript(self, number: int) -> Transcript:
         """Transcript ``number`` of the whole model."""
         a = self._arrays
         first, last = a["exon_at"][number : number + 2].tolist()
-        cds_start, cds_end = a["cds"][number].tolist()
-        phase, first_phase, table = a["frame"][number].tolist()
+        cds_start, cds_end = a["cds"][2 * number : 2 * number + 2].tolist()
+        phase, first_phase, table = a["frame"][3 * number : 3 * number + 3].tolist()
         from_, to = a["label_at"][number : number + 2].tolist()
-        m_from, m_to = a["mature_at"][number : number + 2].tolist()
-        text = a["label"][from_:to].tobytes().decode()
         return Transcript(
-            contig=self._names[int(a["contig"][number])],
-            strand=int(a["strand"][number]),
-            exons=tuple(map(tuple, a["exon"][first:last].tolist())),
+            contig=self._names[a["contig"][number]],
+            strand=a["strand"][number],
+            exons=_pairs(a["exon"], first, last),
             cds=(cds_start, cds_end) if cds_start else None,
             phase=phase,
             first_exon_phase=first_phase,
             table=table,
-            labels=Labels._make(text.split(_SEPARATOR)),
+            labels=Labels._make(str(a["label"][from_:to], "utf-8").split(SEPARATOR)),
             genome=self,
-            mature=tuple((s, e) for s, e in a["mature"][m_from:m_to].tolist()),
+            mature=_pairs(a["mature"], a["mature_at"][number], a["mature_at"][number + 1]),
         )
 
     def close(self) -> None:
         """Unmap. Nothing made by this model may be used afterwards."""
         self._arrays = {}
         try:
+            self._view.release()
             self._map.close()
         except BufferError:
             # An array is still held somewhere; the mapping goes with it.
             return
 
 
+def _pairs(flat: memoryview, first: int, last: int) -> tuple[tuple[int, int], ...]:
+    values = flat[2 * first : 2 * last].tolist()
+    return tuple(zip(values[::2], values[1::2], strict=True))
+
+
 class ContigIndex:
     """Transcripts within reach, by position."""
 
-    def __init__(self, cuts: Any, starts: Any, lists: Any, first: int) -> None:
-        self._cuts: list[int] = cuts.tolist()
-        self._starts: list[int] = starts.tolist()
-        self._lists, self._first = lists, first
+    def __init__(self, cuts: list[int], starts: list[int], lists: memoryview, first: int) -> None:
+        self._cuts, self._starts, self._lists, self._first = cuts, starts, lists, first
 
     def at(self, position: int) -> tuple[int, int, list[int]]:
         """The stretch around ``position`` (1-based): its first and last position and the numbers
@@ -352,8 +203,9 @@ class ContigIndex:
         high = cuts[i + 1] - 1 if i + 1 < len(cuts) else 1 << 60
         if i < 0:
             return -(1 << 60), high, []
-        found = self._lists[self._starts[i] : self._starts[i + 1]] + self._first
-        return cuts[i], high, found.tolist()
+        first = self._first
+        found = self._lists[self._starts[i] : self._starts[i + 1]]
+        return cuts[i], high, [first + number for number in found]
 
     def between(self, start: int, end: int) -> list[int]:
         """Numbers of all transcripts within reach of ``start`` to ``end``, in the order of rows."""
@@ -361,5 +213,5 @@ class ContigIndex:
         last = bisect_right(self._cuts, end)
         if last <= 0:
             return []
-        found = np.unique(self._lists[self._starts[first] : self._starts[last]])
-        return (found + self._first).tolist()  # type: ignore[no-any-return]
+        found = set(self._lists[self._starts[first] : self._starts[last]])
+        return [self._first + number for number in sorted(found)]

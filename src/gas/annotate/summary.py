@@ -106,7 +106,8 @@ class Layout:
     def _read(self, heads: Heads) -> Meaning:
         all_terms: list[str] = []
         genes: dict[str, int] = {}
-        most_severe, best, worst = "", len(terms.RANK) + 1, len(terms.IMPACTS)
+        none = worst = len(terms.IMPACTS)
+        most_severe, best = "", len(terms.RANK) + 1
         for head in heads:
             found = self._rows.get(head)
             if found is None:
@@ -114,9 +115,11 @@ class Layout:
             all_terms += found.terms
             if found.rank < best:
                 most_severe, best = found.most_severe, found.rank
-            worst = min(worst, found.impact)
-            if found.gene and found.terms:
-                genes[found.gene] = min(genes.get(found.gene, found.impact), found.impact)
+            impact = found.impact
+            if impact < worst:
+                worst = impact
+            if found.gene and impact < genes.get(found.gene, none):
+                genes[found.gene] = impact
         impacts = terms.IMPACTS
         return Meaning(
             tuple(all_terms),

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from gas.annotate.compile import compile_model
 from gas.annotate.csq import COLUMNS, Options, Row, pick_rows, row
 from gas.annotate.effects import Effect
 from gas.annotate.engines.gas import GasEngine
-from gas.annotate.model import Model, compile_model, open_model
+from gas.annotate.model import Model, open_model
 from gas.annotate.transcript import Labels, Transcript
 from gas.errors import EngineError, PackError
 from tests.unit.annotate.engine.worlds import World, random_world, session, write_pack

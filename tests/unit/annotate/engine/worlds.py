@@ -9,12 +9,13 @@ from pathlib import Path
 import pysam
 
 from gas.annotate.codons import reverse_complement
+from gas.annotate.compile import compile_model
 from gas.annotate.csq import INTERGENIC, Options, row
 from gas.annotate.effects import effect
 from gas.annotate.engines.gas import GasSession
 from gas.annotate.genes import GeneModel
 from gas.annotate.hgvs import Strands
-from gas.annotate.model import Model, compile_model
+from gas.annotate.model import Model
 from gas.annotate.pack import Pack
 from gas.annotate.transcript import Labels, Transcript
 from gas.annotate.variant import Variant, parse_alleles
