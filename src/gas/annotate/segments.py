@@ -18,7 +18,7 @@ give the same text; the property tests hold them against each other.
 from __future__ import annotations
 
 from bisect import bisect_right
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Protocol
 
 from gas.annotate import codons
@@ -28,7 +28,7 @@ from gas.annotate.csq import head, names_part, row, tail_part
 from gas.annotate.effects import effect, shown_codon
 from gas.annotate.hgvs import Change, Strands, coding_number, frameshift, inner_change
 from gas.annotate.model import ContigIndex, Model
-from gas.annotate.transcript import Transcript
+from gas.annotate.transcript import Transcript, lazy
 from gas.annotate.variant import Variant
 
 #: Bases of an intron next to an exon in which splice terms may hold.
@@ -460,6 +460,9 @@ class Ribbon:
         self.intron_head = head(("intron_variant", *self.suffix)) + self.names
         self.intron_title = title(self.intron_head)
         self._regular = not (tx.mature or tx.has_frameshift_intron)
+        #: The exon and the intron asked for last: several regions of one follow each other.
+        self._exon_known = self._intron_known = -1
+        self._exon_part = self._intron_part = ""
 
     # -- parts of rows --
 
@@ -481,13 +484,19 @@ class Ribbon:
 
     def intron_part(self, index: int) -> str:
         """``EXON|INTRON|`` and the start of HGVSc."""
-        total = len(self.tx.exons) - 1
-        return f"|{index + 1 if self.strand > 0 else total - index}/{total}|{self._name}"
+        if index != self._intron_known:
+            total = len(self.tx.exons) - 1
+            rank = index + 1 if self.strand > 0 else total - index
+            self._intron_known, self._intron_part = index, f"|{rank}/{total}|{self._name}"
+        return self._intron_part
 
     def exon_part(self, index: int) -> str:
         """``EXON|INTRON|`` and the start of HGVSc."""
-        total = len(self.tx.exons)
-        return f"{index + 1 if self.strand > 0 else total - index}/{total}||{self._name}"
+        if index != self._exon_known:
+            total = len(self.tx.exons)
+            rank = index + 1 if self.strand > 0 else total - index
+            self._exon_known, self._exon_part = index, f"{rank}/{total}||{self._name}"
+        return self._exon_part
 
     # -- the plain evaluator --
 
@@ -576,7 +585,7 @@ class Ribbon:
             return Slow(self, max(low, last + 1), high)
         return Code(self, max(low, first), min(high, last), index, edge)
 
-    @cached_property
+    @lazy
     def _inner_code(self) -> tuple[int, int]:
         """Genomic bounds of the codons that are neither the first nor the last, nor behind the
         last whole one; none where CDS positions and codons are out of step."""

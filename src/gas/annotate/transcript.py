@@ -15,16 +15,34 @@ These are the conventions of the Ensembl core API (TranscriptMapper), which VEP'
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from gas.annotate import codons
 
 Coord = tuple[int, int] | None
+_Value = TypeVar("_Value")
 
 #: Introns of at most 13 bases are taken for artefacts of alignment that restore the reading frame.
 FRAMESHIFT_INTRON = 12
+
+
+class lazy(Generic[_Value]):
+    """A property that is worked out once. ``functools.cached_property`` without the lock that it
+    takes before Python 3.12; a transcript belongs to one thread."""
+
+    def __init__(self, work_out: Callable[[Any], _Value]) -> None:
+        self._work_out = work_out
+        self.__doc__ = work_out.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> _Value:
+        value = self._work_out(instance)
+        instance.__dict__[self._name] = value
+        return value
 
 
 class Genome(Protocol):
@@ -85,11 +103,11 @@ class Transcript:
 
     # -- geometry --------------------------------------------------------------------------
 
-    @cached_property
+    @lazy
     def exon_starts(self) -> list[int]:
         return [s for s, _ in self.exons]
 
-    @cached_property
+    @lazy
     def cdna_offsets(self) -> list[int]:
         """cDNA position of each exon's 5' base, in the order of ``exons``."""
         lengths = [e - s + 1 for s, e in self.exons]
@@ -100,20 +118,20 @@ class Transcript:
             total += length
         return offsets if self.strand > 0 else offsets[::-1]
 
-    @cached_property
+    @lazy
     def cdna_length(self) -> int:
         return sum(e - s + 1 for s, e in self.exons)
 
-    @cached_property
+    @lazy
     def introns(self) -> tuple[tuple[int, int], ...]:
         """Genomic, ascending."""
         return tuple((a[1] + 1, b[0] - 1) for a, b in zip(self.exons, self.exons[1:], strict=False))
 
-    @cached_property
+    @lazy
     def has_frameshift_intron(self) -> bool:
         return any(e - s <= FRAMESHIFT_INTRON for s, e in self.introns)
 
-    @cached_property
+    @lazy
     def coding_bounds(self) -> tuple[int, int]:
         """First and last coding base in cDNA coordinates; (0, -1) where nothing is coded."""
         if self.cds is None:
@@ -227,27 +245,27 @@ class Transcript:
 
     # -- sequence --------------------------------------------------------------------------
 
-    @cached_property
+    @lazy
     def spliced(self) -> str:
         """The transcript's sequence, 5' to 3'."""
         joined = "".join([self.genome.fetch(self.contig, s, e) for s, e in self.exons])
         return joined if self.strand > 0 else codons.reverse_complement(joined)
 
-    @cached_property
+    @lazy
     def coding(self) -> str:
         """The coding sequence, with N for each base of the first codon that is missing."""
         first, last = self.coding_bounds
         return "N" * self.phase + self.spliced[first - 1 : last] if self.cds else ""
 
-    @cached_property
+    @lazy
     def utr5(self) -> str:
         return self.spliced[: self.coding_bounds[0] - 1] if self.cds else ""
 
-    @cached_property
+    @lazy
     def utr3(self) -> str:
         return self.spliced[self.coding_bounds[1] :] if self.cds else ""
 
-    @cached_property
+    @lazy
     def peptide(self) -> str:
         """The protein without its final stop; an incomplete last codon adds nothing."""
         protein = codons.translate(self.coding, self.table)
@@ -287,12 +305,12 @@ class Transcript:
             return codons.translate(codon, self.table)
         return "*" if number == len(self.coding) // 3 + 1 else ""
 
-    @cached_property
+    @lazy
     def protein_length(self) -> int:
         """Residues of ``peptide``."""
         whole, rest = divmod(len(self.coding), 3)
         return whole - 1 if not rest and self.residue(whole) == "*" else whole
 
-    @cached_property
+    @lazy
     def _exon_ends(self) -> list[int]:
         return [e for _, e in self.exons]
