@@ -10,6 +10,7 @@ from bench.table import Row, show
 #: name -> module with ``rows()``.
 BENCHES = {
     "farm": "bench.farm",
+    "validate": "bench.validate",
 }
 
 

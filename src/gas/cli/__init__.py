@@ -10,7 +10,7 @@ import sys
 import typer
 
 from gas import __version__
-from gas.cli import annotate, reference, service
+from gas.cli import annotate, reference, service, validate
 from gas.errors import GasError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command()(service.up)
 app.command()(service.demo)
 app.command()(annotate.annotate)
+app.command()(validate.validate)
 app.add_typer(reference.app, name="reference")
 app.command()(service.submit)
 app.command()(service.worker)

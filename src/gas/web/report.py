@@ -62,6 +62,7 @@ def report_of(job: Job) -> Report:
     """The report of a completed job. What an older summary lacks is left out."""
     summary: Mapping[str, Any] = job.summary
     records = int(summary.get("records", 0))
+    impacts = _table(summary, "impact")
     most_severe = _table(_table(summary, "consequences"), "most_severe")
     return Report(
         files=[
@@ -77,10 +78,10 @@ def report_of(job: Job) -> Report:
         records=records,
         annotated=int(summary.get("annotated", 0)),
         numbers=_numbers(summary),
-        impacts=[_bar(k, v, records, k) for k, v in _table(summary, "impact").items()],
+        impacts=[_bar(i, impacts[i], records, i) for i in terms.IMPACTS if i in impacts],
         consequences=[
-            _bar(term.replace("_", " "), n, records, terms.impact(term))
-            for term, n in most_severe.items()
+            _bar(term, most_severe[term], records, terms.impact(term))
+            for term in sorted(most_severe, key=terms.rank)
         ],
         classes=[
             _bar(k, v, int(summary.get("alleles", 0)))

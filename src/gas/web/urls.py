@@ -35,6 +35,7 @@ _ACCOUNTS: list[URLPattern] = [
 
 urlpatterns: list[URLPattern] = [
     path("", home.home, name="home"),
+    path("favicon.ico", home.favicon, name="favicon"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     *_ACCOUNTS,

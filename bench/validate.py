@@ -1,0 +1,62 @@
+"""What the validation of 120,000 records costs, beside pysam's plain iteration over the same file,
+which parses no more than a record's fixed columns and reports nothing; and its memory."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pysam
+
+from bench.table import Row
+from gas.annotate.validate import validate_file
+
+FILE = Path(__file__).parent / "data" / "bench120k.vcf.gz"
+TIMES = 5
+_PEAK = """
+import resource, sys
+from pathlib import Path
+from gas.annotate.validate import validate_file
+validate_file(Path(sys.argv[1]), strict=True)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def rows() -> Iterator[Row]:
+    plain = _rate(_iterate)
+    what = "pysam, plain iteration"
+    yield Row("pysam, plain iteration, one core", plain, "records/s")
+    yield Row("validate, default, one core", _rate(_default), "records/s", what, plain)
+    yield Row("validate, strict, one core", _rate(_strict), "records/s", what, plain)
+    done = subprocess.run(
+        [sys.executable, "-c", _PEAK, str(FILE)], capture_output=True, text=True, check=True
+    )
+    yield Row("validate, strict, peak memory", float(done.stdout), "MiB")
+
+
+def _rate(work: Callable[[], int]) -> float:
+    """Median records for a second of this process's own time, so that neighbours count less."""
+    rates = []
+    for _ in range(TIMES):
+        start = time.process_time()
+        records = work()
+        rates.append(records / (time.process_time() - start))
+    return statistics.median(rates)
+
+
+def _iterate() -> int:
+    pysam.set_verbosity(0)
+    with pysam.VariantFile(str(FILE)) as file:
+        return sum(1 for _ in file)
+
+
+def _default() -> int:
+    return validate_file(FILE).records
+
+
+def _strict() -> int:
+    return validate_file(FILE, strict=True).records

@@ -1,0 +1,94 @@
+"""The gate that every input passes, as its slices stream into the engine: the validator and the
+build check over the same bytes, once.
+
+    intake = Intake(source.header, reference, others)
+    for piece in source.slices():
+        rejected = intake.take(piece)          # index within the slice -> why it is not annotated
+        …
+    result = intake.finish()                   # Raises InputError where the file is refused
+
+Its memory does not grow with the file; rejected records are handed out, not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gas.annotate.builds import BuildCheck, Reference, Verdict
+from gas.annotate.validate.report import Report, show
+from gas.annotate.validate.stream import Validator, split
+from gas.annotate.vcf import Slice
+
+#: First line of ``rejected.tsv``.
+REJECTED_HEADER = b"line\treason\n"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the gate has to say of a whole file that it let pass."""
+
+    report: Report
+    verdict: Verdict | None
+
+    def as_dict(self) -> dict[str, object]:
+        """For machines: the report, and under ``reference`` the build check."""
+        values = self.report.as_dict()
+        if self.verdict is not None:
+            values["reference"] = self.verdict.as_dict()
+        return values
+
+
+class Intake:
+    """The gate for one file. ``header``: its lines with their ends, as ``VcfFile.header``;
+    ``others``: references on offer, for the message to who chose the wrong one."""
+
+    def __init__(
+        self,
+        header: Sequence[bytes],
+        reference: Reference | None = None,
+        others: Sequence[str] = (),
+        *,
+        strict: bool = False,
+    ) -> None:
+        """Raises InputError where the header is refused."""
+        self._validator = Validator(strict=strict)
+        lines = [line.removesuffix(b"\n").removesuffix(b"\r") for line in header]
+        declared = self._validator.header(lines)
+        self._refuse()
+        self._build = BuildCheck(reference, declared, others) if reference is not None else None
+        self._ended = header[-1].endswith(b"\n")
+
+    def take(self, piece: Slice) -> dict[int, str]:
+        """Look at the next slice. Returns the records that cannot be annotated, by their index in
+        it, and why. Raises InputError where the file cannot be read safely."""
+        self._validator.text(piece.text, piece.first_line)
+        self._refuse()
+        records = split(piece.text)
+        self._ended = piece.text.endswith(b"\n")
+        rejected = self._validator.records(records, piece.first_line)
+        if self._build is not None:
+            self._build.add(records)
+        return rejected
+
+    def finish(self) -> Result:
+        """The end of the file. Raises InputError where it is of another assembly."""
+        report = self._validator.finish(last_line_ended=self._ended)
+        verdict = None
+        if self._build is not None:
+            verdict = self._build.verdict()
+            refusal = verdict.refusal()
+            if refusal is not None:
+                raise refusal
+        return Result(report, verdict)
+
+    def _refuse(self) -> None:
+        refusal = self._validator.refusal()
+        if refusal is not None:
+            raise refusal
+
+
+def rejected_line(line: int, reason: str) -> bytes:
+    """A line of ``rejected.tsv``: the record's 1-based line in the input, and why it was passed
+    through. Reasons are words of ours around values that ``show`` made inert."""
+    return f"{line}\t{show(reason.encode(), 200)}\n".encode()
