@@ -111,6 +111,7 @@ class Engine(Protocol):
 #: name -> "module:class". One line per engine; imported only when asked for.
 ENGINES: dict[str, str] = {
     "csq": "gas.annotate.engines.csq:CsqEngine",
+    "gas": "gas.annotate.engines.gas:GasEngine",
 }
 
 
