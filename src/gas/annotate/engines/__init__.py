@@ -108,6 +108,9 @@ class Engine(Protocol):
         ...
 
 
+#: What annotates where nobody chose.
+DEFAULT = "gas"
+
 #: name -> "module:class". One line per engine; imported only when asked for.
 ENGINES: dict[str, str] = {
     "csq": "gas.annotate.engines.csq:CsqEngine",
