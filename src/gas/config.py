@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="Processes that one annotation may use (`--workers`)."
     )
 
-    default_engine: str = Field("csq", description="Engine used where a job names none.")
+    default_engine: str = Field("gas", description="Engine used where a job names none.")
     default_reference: str = Field("demo", description="Reference used where a job names none.")
     extra_engines: list[str] = Field(
         [], description="JSON list of engines of your own, each `module:Class`."

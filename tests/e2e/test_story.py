@@ -86,7 +86,8 @@ def test_upload_annotate_mail_download(service: Service, tmp_path: Path) -> None
         assert (tmp_path / file["name"]).stat().st_size == file["size_bytes"]
     text = gzip.decompress((tmp_path / "annotated.vcf.gz").read_bytes())
     assert sum(not line.startswith(b"#") for line in text.splitlines()) == 4591
-    assert b"BCSQ=" in text
+    assert b"CSQ=" in text
+    assert b"|missense_variant|MODERATE|" in text
     mail = wait_for(lambda: service.mails()[before:], why="no mail")[0]
     assert mail.name == f"job-{job['id']}.eml"
     letter = mail.read_text()

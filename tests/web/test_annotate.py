@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,6 +12,7 @@ from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.test import Client
 from django.urls import reverse
 
+from gas import wiring
 from gas.accounts.models import User
 from gas.jobs.models import Job, Upload
 from gas.storage import StorageFull
@@ -213,3 +215,18 @@ def test_what_is_not_on_offer_cannot_be_chosen(mine: Client, svc: Services, choi
     else:
         assert response.status_code == 400
         assert not Job.objects.exists()
+
+
+def test_where_there_is_a_choice_it_is_offered_and_kept_to(
+    mine: Client, svc: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = "tests.engines:NoopEngine"
+    settings = svc.settings.model_copy(update={"extra_engines": [own]})
+    monkeypatch.setattr(wiring, "_services", replace(svc, settings=settings))
+    page = mine.get(URL).content.decode()
+    assert '<select name="engine"' in page
+    assert f'<option value="{own}">' in page
+    assert send(mine, engine="nowhere:Engine").status_code == 400
+    assert not Job.objects.exists()
+    assert send(mine, engine=own).status_code == 302
+    assert Job.objects.get().engine == own

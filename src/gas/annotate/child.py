@@ -33,6 +33,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TextIO
 
+from gas.annotate import engines
 from gas.annotate.pack import Pack
 from gas.annotate.run import annotate
 from gas.annotate.stream import Limits
@@ -105,7 +106,7 @@ def _serve(read: Callable[[], dict[str, Any]], out: TextIO) -> int:
             Path(request["input"]),
             Path(request["output"]),
             Pack.open(Path(request["pack"])),
-            request.get("engine", "csq"),
+            request.get("engine", engines.DEFAULT),
             workers=int(request.get("workers", 1)),
             progress=answers.progress,
             check_cancelled=cancellation.check,

@@ -32,9 +32,14 @@ class Keys:
     engine_as: str
     warn_as: str = WARN_KEY
 
+    @property
+    def renames(self) -> bool:
+        """Does any key go by another name?"""
+        return self.engine != self.engine_as or self.warn_as != WARN_KEY
+
     def rename(self, entry: bytes) -> bytes:
         """An engine's INFO entry under the keys of this run."""
-        if self.engine == self.engine_as and self.warn_as == WARN_KEY:
+        if not self.renames:
             return entry
         names = {self.engine: self.engine_as, WARN_KEY: self.warn_as}
         parts = (part.partition(b"=") for part in entry.split(b";"))

@@ -71,9 +71,10 @@ class Annotator:
 
 def graft(batch: Batch, entries: Sequence[bytes], keys: Keys) -> None:
     """Add each record's entry to its INFO; ``.``, which stands for none, is replaced."""
+    renames = keys.renames
     for record, entry in zip(batch.records, entries, strict=True):
         if entry:
-            added = keys.rename(entry)
+            added = keys.rename(entry) if renames else entry
             info = record[7]
             record[7] = added if info == b"." else info + b";" + added
 

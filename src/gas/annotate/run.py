@@ -25,7 +25,7 @@ from pathlib import Path
 from gas import __version__
 from gas.annotate import bgzf
 from gas.annotate.contigs import ContigNames
-from gas.annotate.engines import Context, Engine, load
+from gas.annotate.engines import DEFAULT, Context, Engine, load
 from gas.annotate.fit import WARN_KEY
 from gas.annotate.header import Keys, choose_keys, declared, extend
 from gas.annotate.index import TabixIndex
@@ -79,7 +79,7 @@ def annotate(
     input: Path,
     output: Path,
     pack: Pack,
-    engine: str = "csq",
+    engine: str = DEFAULT,
     *,
     workers: int = 1,
     progress: Progress | None = None,

@@ -45,6 +45,16 @@ class Meaning(NamedTuple):
     genes: Mapping[str, str]
 
 
+class _Row(NamedTuple):
+    """What the head of one row says. ``impact``: index into ``terms.IMPACTS``, the worst."""
+
+    terms: tuple[str, ...]
+    gene: str
+    most_severe: str
+    rank: int
+    impact: int
+
+
 class Layout:
     """Where in an engine's ``|``-separated columns the summary finds what; any may be missing."""
 
@@ -63,6 +73,8 @@ class Layout:
         keep = rb"(?:[^|,]*\|){%d}[^|,;]*" % (last - first)
         self._find = re.compile(rb"," + skip + rb"(" + keep + rb")").findall
         self._known: dict[Heads, Meaning] = {}
+        #: Rows repeat far more often than whole records do.
+        self._rows: dict[bytes, _Row] = {}
 
     def heads(self, entries: Sequence[bytes]) -> list[Heads | None]:
         """The heads of each entry; None where the engine says nothing of the record."""
@@ -93,19 +105,40 @@ class Layout:
 
     def _read(self, heads: Heads) -> Meaning:
         all_terms: list[str] = []
-        genes: dict[str, str] = {}
+        genes: dict[str, int] = {}
+        none = worst = len(terms.IMPACTS)
+        most_severe, best = "", len(terms.RANK) + 1
         for head in heads:
-            columns = [""] * self._first + head.decode("utf-8", "replace").split("|")
-            found = split_terms(at(columns, self.consequence))
-            all_terms += found
-            gene = at(columns, self.gene)
-            if gene and found:
-                worst = min(map(terms.impact, found), key=terms.IMPACTS.index)
-                genes[gene] = min(genes.get(gene, worst), worst, key=terms.IMPACTS.index)
-        most_severe = min(all_terms, key=terms.rank, default="")
-        impacts = map(terms.impact, all_terms)
-        worst = min(impacts, key=terms.IMPACTS.index, default="")
-        return Meaning(tuple(all_terms), most_severe, worst, genes)
+            found = self._rows.get(head)
+            if found is None:
+                found = self._rows[head] = self._read_row(head)
+            all_terms += found.terms
+            if found.rank < best:
+                most_severe, best = found.most_severe, found.rank
+            impact = found.impact
+            if impact < worst:
+                worst = impact
+            if found.gene and impact < genes.get(found.gene, none):
+                genes[found.gene] = impact
+        impacts = terms.IMPACTS
+        return Meaning(
+            tuple(all_terms),
+            most_severe,
+            impacts[worst] if all_terms else "",
+            {gene: impacts[impact] for gene, impact in genes.items()},
+        )
+
+    def _read_row(self, head: bytes) -> _Row:
+        columns = [""] * self._first + head.decode("utf-8", "replace").split("|")
+        found = tuple(split_terms(at(columns, self.consequence)))
+        most_severe = min(found, key=terms.rank, default="")
+        return _Row(
+            found,
+            at(columns, self.gene),
+            most_severe,
+            terms.rank(most_severe) if found else len(terms.RANK) + 1,
+            min([terms.IMPACTS.index(terms.impact(t)) for t in found], default=len(terms.IMPACTS)),
+        )
 
     def row(self, value: bytes, term: str) -> list[str]:
         """The columns of the first row that has ``term``."""

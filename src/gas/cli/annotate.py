@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from gas.annotate.engines import DEFAULT
+
 if TYPE_CHECKING:
     from gas.annotate.run import Progress
 
@@ -25,7 +27,9 @@ def annotate(
     reference: str = typer.Option(
         ..., "-r", "--reference", help="Name of the reference; see `gas reference list`."
     ),
-    engine: str = typer.Option("csq", "-e", "--engine", help="What annotates: csq (bcftools)."),
+    engine: str = typer.Option(
+        DEFAULT, "-e", "--engine", help="What annotates: gas (as Ensembl VEP), csq (bcftools)."
+    ),
     workers: int = typer.Option(
         1, "-w", "--workers", min=1, help="Processes to use. The result is the same for any number."
     ),

@@ -32,7 +32,10 @@ class AnnotateForm(forms.Form):
             self._offer("engine", "Engine", [(e, e) for e in engines], settings.default_engine)
 
     def _offer(self, name: str, label: str, choices: list[tuple[str, str]], first: str) -> None:
-        self.fields[name] = forms.ChoiceField(label=label, choices=choices, initial=first)
+        # Not required: who sends no choice gets the service's default.
+        self.fields[name] = forms.ChoiceField(
+            label=label, choices=choices, initial=first, required=False
+        )
 
     @property
     def chosen_file(self) -> UploadedFile[bytes]:

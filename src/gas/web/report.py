@@ -112,7 +112,7 @@ def _numbers(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("records", "records"),
             ("alleles", "alternate alleles"),
             ("annotated", "records annotated"),
-            ("unaffected", "touch no gene model"),
+            ("unaffected", "without a consequence"),
         )
         if name in summary
     ]

@@ -108,9 +108,13 @@ class Engine(Protocol):
         ...
 
 
+#: What annotates where nobody chose.
+DEFAULT = "gas"
+
 #: name -> "module:class". One line per engine; imported only when asked for.
 ENGINES: dict[str, str] = {
     "csq": "gas.annotate.engines.csq:CsqEngine",
+    "gas": "gas.annotate.engines.gas:GasEngine",
 }
 
 

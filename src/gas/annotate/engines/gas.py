@@ -1,0 +1,263 @@
+"""The project's own engine: every allele against every transcript, in the layout of Ensembl VEP.
+
+Work goes along the file: most records are single-base substitutions that a ready segment answers
+(``segments.py``), the rest goes through the plain evaluator (``effects.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from gas import __version__
+from gas.annotate import csq
+from gas.annotate.contigs import ContigNames
+from gas.annotate.csq import INTERGENIC, Options, Row, row, write_rows
+from gas.annotate.engines import Context, InfoField, Record, Source
+from gas.annotate.fit import REF_MISMATCH
+from gas.annotate.hgvs import Strands
+from gas.annotate.model import Model, open_model
+from gas.annotate.pack import Pack
+from gas.annotate.segments import Sweep, title
+from gas.annotate.structural import Structural, parse_symbolic, structural_effect
+from gas.annotate.transcript import Transcript
+from gas.annotate.variant import Variant, is_sequence, parse_alleles, single
+
+_VERSION = "1"
+_CHECK_EVERY = 1024
+_PREFIX = csq.KEY.encode() + b"="
+
+#: What ``TallyingSession`` wants to know of a record.
+Titles = tuple[bytes, ...] | None
+_INTERGENIC_TITLES: Titles = (title(INTERGENIC),)
+
+#: (REF, ALT) of a substitution -> both bases, and what HGVS makes of it: nothing, the change, the
+#: change on the other strand.
+_OTHER = {"A": "T", "C": "G", "G": "C", "T": "A"}
+_SNVS: dict[tuple[bytes, bytes], tuple[int, str, str, tuple[str, str, str]]] = {
+    (r.encode(), a.encode()): (
+        ord(ref), ref, alt, ("", f"{ref}>{alt}", f"{_OTHER[ref]}>{_OTHER[alt]}")
+    )
+    for ref in "ACGT" for alt in "ACGT" if ref != alt
+    for r in (ref, ref.lower()) for a in (alt, alt.lower())
+}  # fmt: skip
+
+
+class GasEngine:
+    """See ``gas.annotate.engines.Engine``."""
+
+    name = "gas"
+    parallel = True
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or Options()
+
+    def version(self) -> str:
+        return f"gas {__version__}, rules {_VERSION} (Ensembl VEP 115)"
+
+    def info(self) -> InfoField:
+        return InfoField(csq.KEY, csq.DESCRIPTION, self.options.columns)
+
+    @contextmanager
+    def open(self, source: Source, pack: Pack, context: Context) -> Iterator[GasSession]:
+        model = open_model(pack, context.scratch)
+        try:
+            yield GasSession(model, pack, self.options, context.check_cancelled)
+        finally:
+            model.close()
+
+
+class GasSession:
+    """See ``gas.annotate.engines.Session`` and ``TallyingSession``."""
+
+    def __init__(
+        self,
+        model: Model,
+        pack: Pack,
+        options: Options,
+        check_cancelled: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._model = model
+        self._options = options
+        self._check_cancelled = check_cancelled
+        self._names = ContigNames(pack.contigs)
+        if options.plain:
+            self.annotate_with_heads = self._annotate
+
+    def annotate(self, records: Sequence[Record]) -> list[bytes]:
+        """See ``Session``. Records come in the order of one contig after the other."""
+        return self._annotate(records)[0]
+
+    def _annotate(self, records: Sequence[Record]) -> tuple[list[bytes], list[Titles]]:
+        out: list[bytes] = []
+        titles: list[Titles] = []
+        start = 0
+        while start < len(records):
+            contig = records[start][0]
+            stop = start + 1
+            while stop < len(records) and records[stop][0] == contig:
+                stop += 1
+            self._on_contig(contig, records[start:stop], out, titles)
+            start = stop
+        return out, titles
+
+    def _on_contig(
+        self, name: bytes, records: Sequence[Record], out: list[bytes], titles: list[Titles]
+    ) -> None:
+        contig = self._names.get(name)
+        if contig is None:
+            out += [b""] * len(records)
+            titles += [None] * len(records)
+            return
+        work = Contig(self._model, contig, self._options)
+        for at in range(0, len(records), _CHECK_EVERY):
+            self._check_cancelled()
+            work.add(records[at : at + _CHECK_EVERY], out, titles)
+        self._model.release(len(records) << 12)
+
+
+class Contig:
+    """Records of one contig, in the order of their positions."""
+
+    def __init__(self, model: Model, contig: str, options: Options) -> None:
+        self._model = model
+        self._contig = contig
+        self._options = options
+        self._length = model.lengths[contig]
+        self._sweep = Sweep(model, contig, options.distance)
+
+    def add(self, records: Sequence[Record], out: list[bytes], titles: list[Titles]) -> None:
+        """Append the INFO entry of each record, and the titles of its rows."""
+        if not self._options.plain:
+            for record in records:
+                entry, _ = self._entry(record)
+                out.append(entry)
+            return
+        sweep = self._sweep
+        genome, offset = self._model.bytes, self._model.offset(self._contig)
+        low, high, regions, shared = sweep.low, sweep.high, sweep.regions, sweep.titles
+        plain = sweep.plain
+        length = self._length
+        snvs = _SNVS
+        for record in records:
+            known = snvs.get((record[3], record[4]))
+            pos = int(record[1])
+            if known is None or not 0 < pos <= length or genome[offset + pos] != known[0]:
+                entry, found = self._entry(record)
+                out.append(entry)
+                titles.append(found)
+                low, high, regions, shared = sweep.low, sweep.high, sweep.regions, sweep.titles
+                plain = sweep.plain
+                continue
+            if not low <= pos <= high:
+                sweep.move(pos)
+                low, high, regions, shared = sweep.low, sweep.high, sweep.regions, sweep.titles
+                plain = sweep.plain
+            _, ref, alt, changes = known
+            if plain:
+                rows = [f"{h}{abs(pos - edge)}{changes[i]}{t}" for h, edge, i, t in plain]
+                out.append(f"CSQ={alt}|{f',{alt}|'.join(rows)}".encode())
+                titles.append(shared)
+            elif regions:
+                _, change, reverse = changes
+                both = [region.snv(pos, ref, alt, change, reverse) for region in regions]
+                rows = [text for text, _ in both]
+                out.append(f"CSQ={alt}|{f',{alt}|'.join(rows)}".encode())
+                titles.append(shared or tuple([name for _, name in both]))
+            else:
+                out.append(f"CSQ={alt}|{INTERGENIC}".encode())
+                titles.append(_INTERGENIC_TITLES)
+
+    # -- the general way --
+
+    def _entry(self, record: Record) -> tuple[bytes, Titles]:
+        pos = int(record[1])
+        if self._options.plain and record[3].isalpha() and record[4].isalpha():
+            at = self._model.offset(self._contig) + pos
+            there = self._model.bytes[at : at + len(record[3])] if pos > 0 else b""
+            if there == record[3] and pos + len(there) <= self._length + 1:
+                variant = single(pos, there.decode(), record[4].decode().upper())
+                if variant is not None:
+                    return self._plain(variant)
+        ref = record[3].decode("ascii", "replace").upper()
+        if not is_sequence(ref) or not 0 < pos <= self._length - len(ref) + 1:
+            return b"", None
+        if not self._matches(pos, ref):
+            return REF_MISMATCH, None
+        alts = record[4].decode("utf-8", "replace").split(",")
+        per_allele: list[list[Row]] = []
+        for alt, variant in zip(alts, parse_alleles(pos, ref, alts), strict=True):
+            if variant is not None:
+                if len(alts) == 1 and self._options.plain:
+                    return self._plain(variant)
+                per_allele.append(self._rows(variant))
+                continue
+            symbolic = parse_symbolic(pos, alt, record[7])
+            if symbolic is not None:
+                per_allele.append(self._structural_rows(symbolic))
+        rows = _by_transcript(per_allele)
+        if not rows:
+            return b"", None
+        return (
+            _PREFIX + write_rows(rows, self._options).encode(),
+            tuple([title(found.text) for found in rows]),
+        )
+
+    def _plain(self, variant: Variant) -> tuple[bytes, Titles]:
+        """The entry of a record with one allele where every row is kept whole."""
+        texts = [text for text, _ in self._texts(variant)]
+        label = variant.label
+        if not texts:
+            return f"CSQ={label}|{INTERGENIC}".encode(), _INTERGENIC_TITLES
+        return f"CSQ={label}|{f',{label}|'.join(texts)}".encode(), tuple(map(title, texts))
+
+    def _matches(self, pos: int, ref: str) -> bool:
+        """Is REF what the genome has? An ambiguous base on either side says nothing."""
+        there = self._model.fetch(self._contig, pos, pos + len(ref) - 1)
+        if there == ref:
+            return True
+        return all(
+            a == b or a not in "ACGT" or b not in "ACGT" for a, b in zip(there, ref, strict=True)
+        )
+
+    def _rows(self, variant: Variant) -> list[Row]:
+        rows = [Row(variant.label, text, tx) for text, tx in self._texts(variant)]
+        return rows or [Row(variant.label, INTERGENIC, None)]
+
+    def _texts(self, variant: Variant) -> list[tuple[str, Transcript]]:
+        """The rows (without allele) and their transcripts."""
+        strands = Strands(self._model, self._contig, variant)
+        low, high = variant.start, variant.end
+        if low > high:
+            low, high = high, low
+        sweep = self._sweep
+        if not sweep.low <= low <= sweep.high:
+            sweep.move(low)
+        if high <= sweep.high:
+            found = [
+                (region.other(variant, strands) or ribbon.slow(variant, strands), ribbon.tx)
+                for region, ribbon in zip(sweep.regions, sweep.ribbons, strict=True)
+            ]
+        else:
+            found = [(r.slow(variant, strands), r.tx) for r in sweep.around(low, high)]
+        return [(text, tx) for text, tx in found if text]
+
+    def _structural_rows(self, sv: Structural) -> list[Row]:
+        low, high = min(sv.start, sv.end), min(max(sv.start, sv.end), self._length)
+        rows = []
+        for ribbon in self._sweep.around(low, high):
+            found = structural_effect(ribbon.tx, sv, self._options.distance)
+            if found is not None:
+                rows.append(Row(sv.label, row(ribbon.tx, found), ribbon.tx))
+        return rows or [Row(sv.label, INTERGENIC, None)]
+
+
+def _by_transcript(per_allele: list[list[Row]]) -> list[Row]:
+    """Rows of one transcript side by side, alleles in the order of ALT."""
+    if len(per_allele) == 1:
+        return per_allele[0]
+    order: dict[int, list[Row]] = {}
+    for rows in per_allele:
+        for found in rows:
+            order.setdefault(id(found.tx), []).append(found)
+    return [found for rows in order.values() for found in rows]
