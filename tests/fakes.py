@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from gas.jobs.runner import Outcome, Task
 from gas.notify.mailer import Letter
 from gas.storage import ObjectMissing, Storage, StoredObject
-from gas.storage.cold import ColdTier, Thaw
+from gas.storage.cold import ColdTier, NotThawed, Thaw
 
 SUMMARY = {"records": 3, "impact": {"HIGH": 1, "LOW": 0}, "a": None}
 Step = Callable[[Task, Callable[[float], None]], None]
@@ -96,6 +96,9 @@ class FakeCold(ColdTier):
 
     def restore(self, store: Storage, key: str) -> StoredObject:
         self._called("restore")
+        self._find(key)
+        if self.ready_at.get(key, self.clock() + timedelta(1)) > self.clock():
+            raise NotThawed()
         return store.put(key, [self._find(key)])
 
     def delete(self, key: str) -> None:

@@ -115,8 +115,8 @@ class Settings(BaseSettings):
     free_retention_s: float = Field(
         1800, gt=0, description="How long a free user's result stays at hand after completion."
     )
-    premium_weight: int = Field(
-        4, ge=1, le=100, description="Share of the annotators of a premium user against a free one."
+    cold_thaw_s: float = Field(
+        300, ge=0, description="How long the local cold storage takes to thaw a result."
     )
     max_uncompressed_bytes: int = Field(
         64 * 2**30, ge=1, description="Largest size that an input may expand to."
@@ -204,6 +204,10 @@ class Settings(BaseSettings):
     @property
     def objects_dir(self) -> Path:
         return self.service_dir / "objects"
+
+    @property
+    def cold_dir(self) -> Path:
+        return self.service_dir / "cold"
 
     @property
     def mail_dir(self) -> Path:

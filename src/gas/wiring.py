@@ -16,7 +16,7 @@ from gas.jobs.runner import ChildRunner, Runner
 from gas.notify.mailer import DjangoMailer, Mailer
 from gas.reference import packs
 from gas.storage import Storage
-from gas.storage.cold import ColdTier
+from gas.storage.cold import ColdFolder, ColdTier
 from gas.storage.local import LocalStorage
 
 
@@ -61,5 +61,6 @@ def get_services() -> Services:
             storage=LocalStorage(settings.objects_dir),
             runner=ChildRunner(settings),
             mailer=DjangoMailer(),
+            cold=ColdFolder(settings.cold_dir, settings.cold_thaw_s, system_clock),
         )
     return _services

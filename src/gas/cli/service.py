@@ -52,7 +52,7 @@ def up(
 
 
 def worker(
-    queue: Annotated[str, typer.Argument(help="annotate, notify or reap.")],
+    queue: Annotated[str, typer.Argument(help="annotate, notify, archive, restore or reap.")],
     data: Annotated[
         Path | None, typer.Option(help="Data folder.", show_default="GAS_DATA_DIR")
     ] = None,

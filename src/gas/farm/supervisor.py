@@ -3,7 +3,7 @@
     postgres      only where DATABASE_URL is not set
     web           gunicorn, on a socket that the supervisor holds
     annotator-N   workers of the queue `annotate`
-    notify, reap  one worker for each of the small queues
+    notify, archive, restore, reap   one worker for each of the small queues
 
 What dies is started again, after a wait that grows. Every part is told by the kernel when the
 supervisor is gone (``gas.procs``), so even `kill -9` leaves no orphan behind.
@@ -99,7 +99,7 @@ class Supervisor:
         self._add(self._web_part())
         for number in range(1, self.settings.annotators + 1):
             self._add(self._worker_part(f"annotator-{number}", "annotate"))
-        for queue_name in ("notify", "reap"):
+        for queue_name in ("notify", "archive", "restore", "reap"):
             self._add(self._worker_part(queue_name, queue_name))
         self._wait_ready()
         self.say(f"GAS is up: {self.settings.public_url}   (Ctrl-C stops it)")
