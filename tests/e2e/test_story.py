@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gas.client import ServerError
 from gas.demo.run import INPUT
 from tests.e2e.service import Service, alive, running, wait_for
 
@@ -205,3 +206,36 @@ def test_gas_submit_waits_and_saves(service: Service, tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "token" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_to_cold_storage_and_back_on_upgrade(tmp_path: Path) -> None:
+    with running(GAS_FREE_RETENTION_S="3", GAS_COLD_THAW_S="2") as service:
+        client = service.sign_up("cold@example.org")
+        job = client.wait(client.submit(client.upload(INPUT))["id"])
+        (result,) = [f for f in job["files"] if f["name"] == "annotated.vcf.gz"]
+        client.download(result["url"], tmp_path / "before")
+
+        def state() -> str:
+            return str(client.job(job["id"])["result_state"])
+
+        wait_for(lambda: state() == "ARCHIVED", 40, "it stays at hand")
+        assert client.job(job["id"])["files"] == []
+        with pytest.raises(ServerError):
+            client.download(result["url"], tmp_path / "archived")
+        upgrade = (
+            "from gas.accounts.change import change_plan; from gas.accounts.models import User; "
+            "from gas.wiring import get_services; "
+            "change_plan(get_services(), User.objects.get(email='cold@example.org'), 'premium', "
+            "why='e2e')"
+        )
+        subprocess.run(
+            service.gas("manage", "shell", "-c", upgrade),
+            env={**service.environment, "GAS_DATA_DIR": str(service.data)},
+            check=True,
+            capture_output=True,
+        )
+        wait_for(lambda: state() == "STORED", 40, "it does not come back")
+        client.download(result["url"], tmp_path / "after")
+        assert (tmp_path / "after").read_bytes() == (tmp_path / "before").read_bytes()
+        wait_for(lambda: [m for m in service.mails() if m.name.startswith("restored-")])
+        assert client.job(job["id"])["archive_due_at"] is None

@@ -33,6 +33,18 @@ def lasting() -> Iterator[Service]:
         yield up
 
 
+PARTS = (
+    "postgres",
+    "web",
+    "annotator-1",
+    "annotator-2",
+    "notify",
+    "archive",
+    "restore",
+    "reap",
+)
+
+
 def gone(pids: set[int], timeout_s: float = 20.0) -> None:
     wait_for(
         lambda: not any(map(alive, pids)), timeout_s, f"left behind: {list(filter(alive, pids))}"
@@ -44,7 +56,7 @@ def test_start_stop_and_start_again_keeps_everything() -> None:
         service = Service(folder).start()
         first = "\n".join(service.lines)
         assert "Operator's account: operator@localhost" in first
-        for part in ("postgres", "web", "annotator-1", "annotator-2", "notify", "reap"):
+        for part in PARTS:
             assert alive(service.pid_of(part))
         client = service.sign_up()
         job = client.wait(client.submit(client.upload(INPUT))["id"])
