@@ -108,7 +108,7 @@ def test_any_number_of_workers_gives_the_same_bytes(
 
 
 def test_the_result_has_an_index_that_htslib_uses(out: Path) -> None:
-    annotate(NA12878, out, demo_pack())
+    annotate(NA12878, out, demo_pack(), "csq")
     with pysam.VariantFile(str(out)) as file:
         found = list(file.fetch("20", 62_332_637, 62_332_638))
     assert [rec.pos for rec in found] == [62_332_638]
@@ -179,7 +179,7 @@ def test_unknown_contigs_beside_known_ones_are_passed_through(
     tmp_path: Path, out: Path, tiny: Pack
 ) -> None:
     text = HEADER + record(5, "A", "C", contig="GL1") + record(5, "N", "C", contig="chr1")
-    report = annotate(write(tmp_path, text), out, tiny)
+    report = annotate(write(tmp_path, text), out, tiny, "csq")
     assert dict(report.summary.skipped) == {"contig-unknown": 1, "ref-mismatch": 1}
     assert infos_of(out) == [b".", b"GAS_WARN=REF_MISMATCH"]
 
