@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-PYTEST := $(RUN) -m pytest -q
+# Each worker has a PostgreSQL of its own. More than the machine has cores makes it slower.
+WORKERS ?= 2
+PYTEST := $(RUN) -m pytest -q -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long lint format bench concordance lock clean
@@ -34,7 +36,7 @@ test: $(VENV)/dev.stamp ## Run the tests (under 5 minutes)
 	@$(PYTEST) -m "not long" $(ARGS)
 
 test-long: $(VENV)/dev.stamp ## Fuzzing, many seeds, interleavings
-	@$(PYTEST) -m long $(ARGS)
+	@$(PYTEST) --dist load -m long $(ARGS)
 
 lint: $(VENV)/dev.stamp ## Style and types
 	@$(RUN) -m ruff check .

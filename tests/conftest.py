@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,17 @@ VCF = (
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: object) -> None:
     """pytest-django asks for this before it connects."""
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests that commit leave messages behind: procrastinate's tables are not Django's to flush."""
+    yield
+    if "transactional_db" in request.fixturenames:
+        from django.db import connection
+
+        with request.getfixturevalue("django_db_blocker").unblock(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE procrastinate_jobs CASCADE")
 
 
 @pytest.fixture(autouse=True, scope="session")
