@@ -9,6 +9,7 @@ from bench.table import Row, show
 
 #: name -> module with ``rows()``.
 BENCHES = {
+    "engine": "bench.engine",
     "farm": "bench.farm",
     "validate": "bench.validate",
 }
