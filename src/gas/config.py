@@ -121,6 +121,21 @@ class Settings(BaseSettings):
     max_uncompressed_bytes: int = Field(
         64 * 2**30, ge=1, description="Largest size that an input may expand to."
     )
+    max_compression_ratio: int = Field(
+        500,
+        ge=1,
+        description="How many times its size an input may expand to, beyond its first 64 MiB.",
+    )
+    max_line_bytes: int = Field(
+        32 * 2**20, ge=1, description="Longest line of an input; memory grows with it."
+    )
+    max_header_lines: int = Field(200_000, ge=1, description="Most header lines of an input.")
+    max_samples: int = Field(500_000, ge=0, description="Most samples of an input.")
+    max_alts: int = Field(
+        1_000,
+        ge=1,
+        description="Most ALT alleles of a record; one with more is passed through unannotated.",
+    )
     upload_expiry_s: int = Field(
         86_400, ge=60, description="An upload that was not submitted by then is refused."
     )

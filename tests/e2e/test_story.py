@@ -15,6 +15,7 @@ import pytest
 
 from gas.client import ServerError
 from gas.demo.run import INPUT
+from gas.reference.packs import SHIPPED
 from tests.e2e.service import Service, alive, running, wait_for
 
 HELD = "tests.engines:HeldEngine"
@@ -32,13 +33,11 @@ def _make_held_reference(service: Service) -> None:
     """A reference beside which HeldEngine finds its signal to wait."""
     folder = service.data / "references" / "held"
     folder.mkdir()
-    manifest = {
-        "name": "held",
-        "assembly": "none",
-        "version": "1",
-        "contigs": [{"name": "20", "length": 63_025_520}],
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    for path in (SHIPPED / "demo").iterdir():
+        (folder / path.name).symlink_to(path)
+    manifest = json.loads((SHIPPED / "demo" / "manifest.json").read_text())
+    (folder / "manifest.json").unlink()
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "name": "held"}))
 
 
 class Hold:

@@ -16,6 +16,7 @@ from gas.jobs.states import Status
 from gas.notify.models import Mail
 from gas.storage import ObjectTooLarge
 from gas.wiring import Services
+from tests.conftest import VCF
 from tests.fakes import SUMMARY, FakeClock, FakeRunner, raising
 
 pytestmark = pytest.mark.django_db
@@ -108,19 +109,20 @@ def test_the_plan_is_enforced_at_every_step(
     with pytest.raises(ObjectTooLarge):
         uploads.receive(svc, liar, [b"x" * 11])
     user.plan = "premium"
-    big = make_upload(user, content=b"x" * (cap + 1))
+    big = make_upload(user, content=VCF + b"#" * (cap + 1 - len(VCF)))
     user.plan = "free"
     with pytest.raises(lifecycle.TooLargeForPlan):
         lifecycle.submit(svc, user, big)
 
 
 def test_an_upload_counts_by_what_came(svc: Services, user: User) -> None:
-    upload = uploads.create(svc, user, "short.vcf", 10)
-    uploads.receive(svc, upload, [b"12345"])
-    with pytest.raises(lifecycle.NotSubmittable, match="5 bytes came, 10 were announced"):
+    size = len(VCF)
+    upload = uploads.create(svc, user, "short.vcf", size)
+    uploads.receive(svc, upload, [VCF[:5]])
+    with pytest.raises(lifecycle.NotSubmittable, match=f"5 bytes came, {size} were announced"):
         uploads.complete(svc, upload)
-    uploads.receive(svc, upload, [b"1234567890"])
-    assert uploads.complete(svc, upload).size_bytes == 10
+    uploads.receive(svc, upload, [VCF])
+    assert uploads.complete(svc, upload).size_bytes == size
     with pytest.raises(lifecycle.NotSubmittable):
         uploads.receive(svc, upload, [b"again"])
 

@@ -3,9 +3,10 @@
 One JSON object comes in on standard input, up to its end:
 
     {"input": PATH, "output": PATH, "pack": PATH, "engine": NAME, "workers": 1,
-     "limits": {"uncompressed_bytes": N, ...}}
+     "limits": {"uncompressed_bytes": N, ...}, "offers": [TEXT, ...], "beside": TEXT}
 
-``engine``, ``workers`` and ``limits`` (fields of ``gas.annotate.stream.Limits``) may be left out.
+``engine``, ``workers``, ``limits`` (fields of ``gas.annotate.stream.Limits``), ``offers`` and
+``beside`` (as ``gas.annotate.run.annotate`` takes them) may be left out.
 Lines of JSON come out on standard output, each with one key:
 
     {"progress": {"records": N, "bytes_read": N, "bytes_total": N}}   a few times a second
@@ -111,6 +112,8 @@ def _serve(read: Callable[[], dict[str, Any]], out: TextIO) -> int:
             progress=answers.progress,
             check_cancelled=cancellation.check,
             limits=Limits(**request.get("limits", {})),
+            offers=request.get("offers", ()),
+            beside=request.get("beside"),
         )
         answers.send(
             "result",

@@ -130,7 +130,7 @@ def _annotator(setup: Setup) -> Iterator[Annotator]:
     engine = load(setup.engine)
     source = VcfFile(setup.input, setup.limits)
     with engine.open(source, pack, Context(scratch=setup.scratch)) as session:
-        yield Annotator(engine, session, setup.keys, pack.contigs)
+        yield Annotator(engine, session, setup.keys, pack, setup.limits.alts)
 
 
 def main(parent: int) -> None:

@@ -75,6 +75,28 @@ class JobOut(Schema):
     url: str = Field(description="The job's page.")
 
 
+class Finding(Schema):
+    severity: str = Field(description="`error` or `warning`.")
+    line: int = Field(description="1-based; 0: the whole file.")
+    column: int = Field(description="1-based, of the tab-separated columns; 0: the whole line.")
+    field: str
+    rule: str = Field(description="A stable id; docs/validation.md tells each.")
+    message: str
+    fix: str = Field(description="What to do.")
+
+
+class FindingsOut(Schema):
+    version: str = Field(description="The VCF version that the file says it has.")
+    records: int
+    rejected: int = Field(description="Lines passed through unannotated: those of rejected.tsv.")
+    sorted: bool = Field(description="The input was not in order and was sorted.")
+    notes: list[str]
+    counts: dict[str, int] = Field(description="Rule -> how often it was broken.")
+    unlisted: dict[str, int] = Field(description="Rule -> findings that are only counted.")
+    findings: list[Finding]
+    reference: dict[str, Any] = Field(description="What the build check saw.")
+
+
 class JobPage(Schema):
     items: list[JobOut]
     next: str | None = Field(description="Address of the next page; null on the last.")

@@ -51,7 +51,8 @@ def annotate(
     from gas.config import get_settings, on_terminal
     from gas.reference import packs
 
-    pack = packs.find(reference, packs.roots(get_settings().references_dir))
+    roots = packs.roots(get_settings().references_dir)
+    pack = packs.find(reference, roots)
     with _until_stopped() as check_cancelled, _progress(input.name, on_terminal()) as progress:
         report = run(
             input,
@@ -61,6 +62,7 @@ def annotate(
             workers=workers,
             progress=progress,
             check_cancelled=check_cancelled,
+            offers=[f"{other.name} ({other.assembly})" for other in packs.available(roots)],
         )
     values = {"output": str(report.output), "index": str(report.index), **report.to_json()}
     if as_json:

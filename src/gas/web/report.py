@@ -16,6 +16,8 @@ ABOUT = {
     "annotated.vcf.gz": "The annotated VCF, BGZF-compressed",
     "annotated.vcf.gz.tbi": "Its index (tabix)",
     "annotated.vcf.gz.csi": "Its index (CSI)",
+    "findings.json": "What was found in the input, for machines",
+    "rejected.tsv": "The lines that were passed through as they came, and why",
     "summary.json": "The counts of this page, for machines",
 }
 

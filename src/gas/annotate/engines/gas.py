@@ -80,7 +80,7 @@ class GasSession:
         self._model = model
         self._options = options
         self._check_cancelled = check_cancelled
-        self._names = ContigNames(pack.contigs)
+        self._names = ContigNames.of(pack)
         if options.plain:
             self.annotate_with_heads = self._annotate
 

@@ -19,6 +19,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from gas.jobs import lifecycle
 from gas.jobs.models import Job
 from gas.jobs.states import CANCEL, Status
+from gas.web.findings import found_of
 from gas.web.report import report_of
 from gas.web.views import Request, own_job
 from gas.wiring import get_services
@@ -90,6 +91,7 @@ def _facts(job: Job) -> dict[str, object]:
         "poll_s": _poll_s(job),
         "seen": hashlib.sha256(seen.encode()).hexdigest()[:16],
         "report": report_of(job) if job.status == Status.COMPLETED else None,
+        "found": found_of(get_services(), job) if job.status == Status.COMPLETED else None,
     }
 
 
