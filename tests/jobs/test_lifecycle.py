@@ -491,3 +491,15 @@ def test_ahead_of_counts_who_waits_longer(
     assert [lifecycle.ahead_of(job) for job in jobs] == [0, 1, 2]
     annotate(svc, jobs[0])
     assert lifecycle.ahead_of(jobs[2]) == 1
+
+
+def test_those_in_good_order_do_not_hide_the_lost(
+    svc: Services, user: User, make_job: Callable[..., Job]
+) -> None:
+    jobs = [make_job(user) for _ in range(4)]
+    last = max(jobs, key=lambda job: str(job.pk))
+    queue._finish(ProcrastinateJob.objects.get(queueing_lock=f"annotate:{last.pk}").pk)
+    rows = Job.objects.order_by("pk")
+    assert queue.enqueue_lost(queue.ANNOTATE, rows, limit=1) == 1
+    assert queue.enqueue_lost(queue.ANNOTATE, rows, limit=1) == 0
+    assert sorted(waiting()) == sorted(str(job.pk) for job in jobs)

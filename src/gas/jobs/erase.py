@@ -122,13 +122,8 @@ def erase_account(svc: Services, user_id: uuid.UUID) -> None:
 
 def sweep(svc: Services) -> dict[str, int]:
     """Set going again what no message points at."""
-    jobs = Job.objects.filter(erasing=True).values_list("pk", flat=True)[:BATCH]
-    users = User.objects.filter(erasing=True).values_list("pk", flat=True)[:BATCH]
+    jobs, users = Job.objects.filter(erasing=True), User.objects.filter(erasing=True)
     return {
-        "erasing_jobs": _requeue(queue.ERASE, list(jobs)),
-        "erasing_accounts": _requeue(queue.ERASE_ACCOUNT, list(users)),
+        "erasing_jobs": queue.enqueue_lost(queue.ERASE, jobs),
+        "erasing_accounts": queue.enqueue_lost(queue.ERASE_ACCOUNT, users),
     }
-
-
-def _requeue(task: str, ids: list[uuid.UUID]) -> int:
-    return sum(queue.enqueue(task, pk) for pk in ids if not queue.has_message(task, pk))

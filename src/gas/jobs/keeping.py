@@ -26,7 +26,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from gas.accounts.models import User
 from gas.accounts.plans import get_plan
@@ -297,10 +297,10 @@ def sweep(svc: Services) -> dict[str, int]:
     spare = idle.filter(result_state=ResultState.STORED, in_cold=True)
     return {
         "untimed": _give_time(svc),
-        "due": _requeue(queue.ARCHIVE, due),
-        "archiving": _requeue(queue.ARCHIVE, half),
-        "thawing": _requeue(queue.THAW, thawing.filter(thaw_tier="")),
-        "restoring": _requeue(queue.RESTORE, thawing.exclude(thaw_tier="")),
+        "due": queue.enqueue_lost(queue.ARCHIVE, due),
+        "archiving": queue.enqueue_lost(queue.ARCHIVE, half),
+        "thawing": queue.enqueue_lost(queue.THAW, thawing.filter(thaw_tier="")),
+        "restoring": queue.enqueue_lost(queue.RESTORE, thawing.exclude(thaw_tier="")),
         "cold_leftovers": _clear_cold(svc, spare),
         "forgotten_upgrades": _remember_upgrades(svc),
     }
@@ -321,24 +321,14 @@ def _give_time(svc: Services) -> int:
 def _remember_upgrades(svc: Services) -> int:
     """Users whose plan keeps results, with results in the cold that nobody fetches."""
     keeping = [n for n in ("free", "premium") if get_plan(n, svc.settings).retention_s is None]
-    users = (
-        Job.objects.filter(
-            owner__plan__in=keeping,
-            result_state__in=[ResultState.ARCHIVING, ResultState.ARCHIVED],
-            keep_halted=False,
-        )
-        .values_list("owner_id", flat=True)
-        .distinct()
-        .order_by("owner_id")[:SWEEP]
+    away = Job.objects.filter(
+        owner=OuterRef("pk"),
+        result_state__in=[ResultState.ARCHIVING, ResultState.ARCHIVED],
+        keep_halted=False,
+        erasing=False,
     )
-    return sum(
-        queue.enqueue(queue.RESTORE_ALL, pk) for pk in users if not _has(queue.RESTORE_ALL, pk)
-    )
-
-
-def _requeue(task: str, jobs: models.QuerySet[Job]) -> int:
-    ids = jobs.order_by("archive_due_at", "pk").values_list("pk", flat=True)[:SWEEP]
-    return sum(queue.enqueue(task, pk) for pk in ids if not _has(task, pk))
+    users = User.objects.filter(Exists(away), plan__in=keeping)
+    return queue.enqueue_lost(queue.RESTORE_ALL, users)
 
 
 def _clear_cold(svc: Services, jobs: models.QuerySet[Job]) -> int:
@@ -350,10 +340,6 @@ def _clear_cold(svc: Services, jobs: models.QuerySet[Job]) -> int:
         except GasError as error:
             log.warning("a cold copy stays for now", extra={"job": str(job.pk), "why": str(error)})
     return cleared
-
-
-def _has(task: str, row_id: object) -> bool:
-    return queue.has_message(task, row_id)
 
 
 # -- small parts -----------------------------------------------------------------------------------

@@ -437,12 +437,7 @@ def _requeue_lost(svc: Services) -> int:
     grace = svc.now() - timedelta(seconds=svc.settings.lease_s)
     due = Q(not_before__isnull=True) | Q(not_before__lte=grace)
     waiting = Job.objects.filter(due, status=Status.PENDING, submitted_at__lte=grace)
-    lost = [pk for pk in waiting.values_list("pk", flat=True) if _is_lost(pk)]
-    return sum(queue.enqueue(queue.ANNOTATE, pk) for pk in lost)
-
-
-def _is_lost(job_id: uuid.UUID) -> bool:
-    return not queue.has_message(queue.ANNOTATE, job_id)
+    return queue.enqueue_lost(queue.ANNOTATE, waiting)
 
 
 # -- small parts -----------------------------------------------------------------------------------

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db import IntegrityError, models, transaction
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Cast, Concat
 from procrastinate import sql
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -77,11 +79,14 @@ def enqueue(task: str, row_id: object, *, at: datetime | None = None) -> bool:
     return True
 
 
-def has_message(task: str, row_id: object) -> bool:
-    """Whether a message for ``row_id`` waits or is being handled."""
-    return ProcrastinateJob.objects.filter(
-        task_name=task, status__in=["todo", "doing"], args__row_id=str(row_id)
-    ).exists()
+def enqueue_lost(task: str, rows: models.QuerySet[Any], limit: int = 1000) -> int:
+    """Write the message "``task``" for each of ``rows`` that none points at, ``limit`` at most;
+    returns how many. One query finds them, however many wait in good order."""
+    lock = Concat(Value(f"{task}:"), Cast(OuterRef("pk"), models.TextField()))
+    mine = ProcrastinateJob.objects.filter(queueing_lock=lock)
+    lost = rows.filter(~Exists(mine.filter(status="todo")), ~Exists(mine.filter(status="doing")))
+    ids = list(lost.values_list("pk", flat=True)[:limit])
+    return sum(enqueue(task, row_id) for row_id in ids)
 
 
 def retry_stalled(silent_s: float, now: datetime) -> int:

@@ -34,7 +34,8 @@ from gas.storage import Storage
 POLL_S = 0.2
 STOP_S = 5.0
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["gas.annotate.child"])
+#: What a run imports at some time or other: the server has it before it forks.
+_FORKS.set_forkserver_preload(["gas.annotate.child", "gas.annotate.engines.gas", "numpy"])
 RESULT = "annotated.vcf.gz"
 
 

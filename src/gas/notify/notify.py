@@ -104,9 +104,4 @@ def reap(svc: Services) -> dict[str, int]:
         log.error("%d mail(s) of unknown fate: see the operator's pages", unknown)
     due = Q(not_before__isnull=True) | Q(not_before__lt=before)
     waiting = Mail.objects.filter(due, state=Mail.State.PENDING, created_at__lt=before)
-    lost = [pk for pk in waiting.values_list("pk", flat=True) if _is_lost(pk)]
-    return {"unknown_mail": unknown, "lost_mail": sum(queue.enqueue(queue.NOTIFY, i) for i in lost)}
-
-
-def _is_lost(mail_id: int) -> bool:
-    return not queue.has_message(queue.NOTIFY, mail_id)
+    return {"unknown_mail": unknown, "lost_mail": queue.enqueue_lost(queue.NOTIFY, waiting)}
