@@ -350,8 +350,9 @@ def get_settings() -> Settings:
         lines = []
         for item in error.errors():
             name = variable_of(str(item["loc"][0])) if item["loc"] else ""
-            lines.append(f"{name}: {item['msg']}".removeprefix(": ").strip())
-        raise SettingsError("; ".join(lines), hint="See docs/settings.md.") from None
+            said = item["msg"].removeprefix("Value error, ")
+            lines.append(f"{name}: {said}".removeprefix(": ").strip())
+        raise SettingsError("; ".join(lines) + ".", hint="See docs/settings.md.") from None
 
 
 def child_environment(**overrides: str) -> dict[str, str]:

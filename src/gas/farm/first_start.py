@@ -26,7 +26,7 @@ def prepare_folders(settings: Settings) -> None:
         _prepare_folders(settings)
     except OSError as error:
         raise NoDataFolder(
-            f"{error.filename}: {error.strerror}.",
+            f"{settings.data_dir} cannot be the data folder: {error.filename}: {error.strerror}.",
             hint="Choose a data folder that this user can write to (--data, GAS_DATA_DIR).",
         ) from None
 

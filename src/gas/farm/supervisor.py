@@ -145,7 +145,7 @@ class Supervisor:
                 password = first_start.ensure_operator()
         except OperationalError as error:
             raise DoesNotStart(
-                f"The database does not answer: {' '.join(str(error).split())}.",
+                f"The database does not answer: {' '.join(str(error).split())}",
                 hint="Is DATABASE_URL right, and is that server up?",
             ) from None
         connections.close_all()
