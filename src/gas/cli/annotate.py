@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def annotate(
     input: Path = typer.Argument(
-        metavar="IN.vcf[.gz]", help="VCF to annotate: plain, gzip or BGZF; sorted by position."
+        metavar="IN.vcf[.gz]", help="VCF to annotate: plain, gzip or BGZF."
     ),
     output: Path = typer.Option(
         ..., "-o", "--output", help="Where to write the annotated VCF (BGZF, name it .vcf.gz)."
@@ -65,6 +65,10 @@ def annotate(
     column of the input is kept byte for byte; annotation INFO keys and three header lines are
     added. Records that cannot be annotated (unknown contig, symbolic allele, REF that differs from
     the reference) are kept as they are and counted.
+
+    What was found in the input goes into OUTPUT's name with .findings.json, lines that are no
+    records into that with .rejected.tsv. An unsorted input is sorted; a file of another assembly
+    than the reference's is refused.
 
     Nothing is left under OUTPUT's name where the run fails or is stopped.
     """
