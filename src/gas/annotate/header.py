@@ -73,7 +73,20 @@ def extend(header: list[bytes], keys: Keys, engine: Engine, pack: Pack) -> list[
     end = chrom[len(chrom.rstrip(b"\r\n")) :] or b"\n"
     info = engine.info()
     layout = f"{info.description}. Format: {'|'.join(info.columns)}"
+    extra = getattr(engine, "extra_info", None)
+    known = declared(header)
     lines = [
+        *(
+            _line(
+                "INFO",
+                ID=field.info,
+                Number="A" if field.key != "name" else ".",
+                Type=field.type,
+                Description=_quoted(field.description),
+            )
+            for field in (extra(pack) if extra is not None else [])
+            if field.info not in known
+        ),
         _line("INFO", ID=keys.engine_as, Number=".", Type="String", Description=_quoted(layout)),
         _line(
             "INFO",
