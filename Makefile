@@ -2,13 +2,15 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-PYTEST := $(RUN) -m pytest -q
+# Each worker has a PostgreSQL of its own. More than the machine has cores makes it slower.
+WORKERS ?= 2
+PYTEST := $(RUN) -m pytest -q -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint format bench lock clean
+.PHONY: help setup demo test test-long lint format bench concordance lock clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # A stamp for each set of packages: an install happens once for each change of its lock file.
 $(VENV)/run.stamp: requirements.lock pyproject.toml
@@ -34,7 +36,7 @@ test: $(VENV)/dev.stamp ## Run the tests (under 5 minutes)
 	@$(PYTEST) -m "not long" $(ARGS)
 
 test-long: $(VENV)/dev.stamp ## Fuzzing, many seeds, interleavings
-	@$(PYTEST) -m long $(ARGS)
+	@$(PYTEST) --dist load -m long $(ARGS)
 
 lint: $(VENV)/dev.stamp ## Style and types
 	@$(RUN) -m ruff check .
@@ -47,6 +49,9 @@ format: $(VENV)/dev.stamp ## Put the code into shape
 
 bench: $(VENV)/dev.stamp ## Measure speed, beside named baselines
 	@$(RUN) -m bench
+
+concordance: $(VENV)/dev.stamp ## Compare our engine with Ensembl VEP, column by column
+	@$(RUN) bench/concordance.py src/gas/reference/packs/demo bench/data/sim30k.vep115.chr20.vcf.gz
 
 lock: $(VENV)/dev.stamp ## Pin the newest versions that pyproject.toml allows
 	@for extra in "" "--extra dev"; do \

@@ -9,7 +9,9 @@ from bench.table import Row, show
 
 #: name -> module with ``rows()``.
 BENCHES = {
+    "engine": "bench.engine",
     "farm": "bench.farm",
+    "tenants": "bench.tenants",
     "validate": "bench.validate",
 }
 

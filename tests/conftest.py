@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes import FakeClock, FakeMailer, FakeRunner
+from tests.fakes import FakeClock, FakeCold, FakeMailer, FakeRunner
 
 if TYPE_CHECKING:
     from gas.accounts.models import User
@@ -25,6 +25,17 @@ VCF = (
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: object) -> None:
     """pytest-django asks for this before it connects."""
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests that commit leave messages behind: procrastinate's tables are not Django's to flush."""
+    yield
+    if "transactional_db" in request.fixturenames:
+        from django.db import connection
+
+        with request.getfixturevalue("django_db_blocker").unblock(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE procrastinate_jobs CASCADE")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -51,11 +62,17 @@ def mailer() -> FakeMailer:
 
 
 @pytest.fixture
+def cold(clock: FakeClock) -> FakeCold:
+    return FakeCold(clock)
+
+
+@pytest.fixture
 def svc(
     tmp_path: Path,
     clock: FakeClock,
     runner: FakeRunner,
     mailer: FakeMailer,
+    cold: FakeCold,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Services:
     """Services with fakes, and a store of this test's own. The pages and the API use them too."""
@@ -69,6 +86,7 @@ def svc(
         storage=LocalStorage(tmp_path / "objects"),
         runner=runner,
         mailer=mailer,
+        cold=cold,
     )
     monkeypatch.setattr(wiring, "_services", services)
     return services

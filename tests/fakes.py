@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from gas.jobs.runner import Outcome, Task
 from gas.notify.mailer import Letter
+from gas.storage import ObjectMissing, Storage, StoredObject
+from gas.storage.cold import ColdTier, NotThawed, Thaw
 
 SUMMARY = {"records": 3, "impact": {"HIGH": 1, "LOW": 0}, "a": None}
 Step = Callable[[Task, Callable[[float], None]], None]
@@ -61,6 +64,61 @@ class FakeMailer:
         if self.errors:
             raise self.errors.pop(0)
         self.sent.append(letter)
+
+
+class FakeCold(ColdTier):
+    """A cold tier that thaws in ``thaw_s``. The next calls raise what ``errors`` holds, first to
+    first; None lets one pass. ``calls`` says what was asked."""
+
+    def __init__(self, clock: FakeClock, thaw_s: float = 300) -> None:
+        self.clock, self.thaw_s = clock, thaw_s
+        self.objects: dict[str, bytes] = {}
+        self.ready_at: dict[str, datetime] = {}
+        self.errors: list[Exception | None] = []
+        self.calls: list[str] = []
+
+    def archive(self, store: Storage, key: str) -> StoredObject:
+        self._called("archive")
+        self.objects[key] = b"".join(store.read(key))
+        self.ready_at.pop(key, None)
+        return self._stored(key)
+
+    def request_thaw(self, key: str) -> Thaw:
+        self._called("request_thaw")
+        self._find(key)
+        ready = self.ready_at.setdefault(key, self.clock() + timedelta(seconds=self.thaw_s))
+        return Thaw("Expedited", ready)
+
+    def is_ready(self, key: str) -> bool:
+        self._called("is_ready")
+        self._find(key)
+        return key in self.ready_at and self.ready_at[key] <= self.clock()
+
+    def restore(self, store: Storage, key: str) -> StoredObject:
+        self._called("restore")
+        self._find(key)
+        if self.ready_at.get(key, self.clock() + timedelta(1)) > self.clock():
+            raise NotThawed()
+        return store.put(key, [self._find(key)])
+
+    def delete(self, key: str) -> None:
+        self._called("delete")
+        self.objects.pop(key, None)
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        error = self.errors.pop(0) if self.errors else None
+        if error is not None:
+            raise error
+
+    def _find(self, key: str) -> bytes:
+        if key not in self.objects:
+            raise ObjectMissing(f"There is no object {key} in the cold.")
+        return self.objects[key]
+
+    def _stored(self, key: str) -> StoredObject:
+        data = self.objects[key]
+        return StoredObject(key, len(data), hashlib.sha256(data).hexdigest())
 
 
 def raising(error: Exception) -> Step:

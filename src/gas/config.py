@@ -60,7 +60,11 @@ class Settings(BaseSettings):
         "data folder.",
     )
 
-    host: str = Field("127.0.0.1", description="Address that the web part listens on.")
+    host: str = Field(
+        "127.0.0.1",
+        description="Address that the web part listens on. Where others are to reach it, set "
+        "`GAS_BASE_URL` or `GAS_ALLOWED_HOSTS` as well.",
+    )
     port: int = Field(8000, ge=0, le=65535, description="Port of the web part; 0 picks a free one.")
     base_url: str | None = Field(
         None, description="Public address of the service, as mails link to it. Default: host:port."
@@ -79,12 +83,18 @@ class Settings(BaseSettings):
 
     web_workers: int = Field(2, ge=1, le=64, description="gunicorn worker processes.")
     web_threads: int = Field(4, ge=1, le=64, description="Threads of each gunicorn worker.")
+    client_patience_s: float = Field(
+        30,
+        gt=0,
+        description="How long a thread of the web part waits for a client that sends or takes "
+        "nothing, or less than 500 bytes a second, before it cuts it off.",
+    )
     annotators: int = Field(2, ge=1, le=64, description="Annotator processes of `gas up`.")
     annotate_processes: int = Field(
         1, ge=1, le=64, description="Processes that one annotation may use (`--workers`)."
     )
 
-    default_engine: str = Field("csq", description="Engine used where a job names none.")
+    default_engine: str = Field("gas", description="Engine used where a job names none.")
     default_reference: str = Field("demo", description="Reference used where a job names none.")
     extra_engines: list[str] = Field(
         [], description="JSON list of engines of your own, each `module:Class`."
@@ -112,8 +122,29 @@ class Settings(BaseSettings):
     free_max_upload_bytes: int = Field(
         153_600, ge=1, description="Largest upload of the free plan, as uploaded."
     )
+    free_retention_s: float = Field(
+        1800, gt=0, description="How long a free user's result stays at hand after completion."
+    )
+    cold_thaw_s: float = Field(
+        300, ge=0, description="How long the local cold storage takes to thaw a result."
+    )
     max_uncompressed_bytes: int = Field(
         64 * 2**30, ge=1, description="Largest size that an input may expand to."
+    )
+    max_compression_ratio: int = Field(
+        500,
+        ge=1,
+        description="How many times its size an input may expand to, beyond its first 64 MiB.",
+    )
+    max_line_bytes: int = Field(
+        32 * 2**20, ge=1, description="Longest line of an input; memory grows with it."
+    )
+    max_header_lines: int = Field(200_000, ge=1, description="Most header lines of an input.")
+    max_samples: int = Field(500_000, ge=0, description="Most samples of an input.")
+    max_alts: int = Field(
+        1_000,
+        ge=1,
+        description="Most ALT alleles of a record; one with more is passed through unannotated.",
     )
     upload_expiry_s: int = Field(
         86_400, ge=60, description="An upload that was not submitted by then is refused."
@@ -162,9 +193,37 @@ class Settings(BaseSettings):
     @field_validator("base_url")
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in ("http", "https"):
-            raise ValueError("must start with http:// or https://")
-        return value.rstrip("/") if value else value
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be http:// or https:// and a host")
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("must end after the host: GAS is served from its root")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        # Not one word of the value in the message: it holds a password.
+        wrong = ValueError("must be postgresql://user:password@host:port/name")
+        try:
+            parts = urlsplit(value.get_secret_value())
+            _ = parts.port
+        except ValueError:
+            raise wrong from None
+        if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+            raise wrong
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_sender(cls, value: str) -> str:
+        if "@" not in value or not value.isprintable():
+            raise ValueError("must be an address, as in `GAS <gas@example.org>`")
+        return value
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeats(self) -> Self:
@@ -200,6 +259,10 @@ class Settings(BaseSettings):
         return self.service_dir / "objects"
 
     @property
+    def cold_dir(self) -> Path:
+        return self.service_dir / "cold"
+
+    @property
     def mail_dir(self) -> Path:
         return self.service_dir / "mail"
 
@@ -220,10 +283,17 @@ class Settings(BaseSettings):
 
     def secret(self, name: str) -> str | None:
         """The secret ``name`` that the first start put into the data folder, if it did."""
+        path = self.secrets_dir / name
         try:
-            return (self.secrets_dir / name).read_text().strip()
-        except FileNotFoundError:
+            return path.read_text().strip()
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise SettingsError(
+                f"{path}: {error.strerror}.",
+                hint="Run this as the user that `gas up` runs as, or choose another data folder "
+                "(GAS_DATA_DIR, --data).",
+            ) from None
 
     def effective_secret_key(self) -> str:
         """Raises SettingsError where none is set and no first start has made one."""
@@ -255,11 +325,13 @@ class Settings(BaseSettings):
 
     @property
     def public_url(self) -> str:
-        return self.base_url or f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.base_url or f"http://{host}:{self.port}"
 
     @property
     def hosts(self) -> list[str]:
         own = urlsplit(self.public_url).hostname or self.host
+        own = f"[{own}]" if ":" in own else own
         return sorted({own, "localhost", "127.0.0.1", "[::1]", *self.allowed_hosts})
 
     @property
@@ -269,6 +341,8 @@ class Settings(BaseSettings):
 
 def variable_of(field: str) -> str:
     """The environment variable that sets ``field``."""
+    if field not in Settings.model_fields:
+        return field  # pydantic names a field by its alias where it has one
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else f"GAS_{field.upper()}"
 
@@ -282,8 +356,9 @@ def get_settings() -> Settings:
         lines = []
         for item in error.errors():
             name = variable_of(str(item["loc"][0])) if item["loc"] else ""
-            lines.append(f"{name}: {item['msg']}".removeprefix(": ").strip())
-        raise SettingsError("; ".join(lines), hint="See docs/settings.md.") from None
+            said = item["msg"].removeprefix("Value error, ")
+            lines.append(f"{name}: {said}".removeprefix(": ").strip())
+        raise SettingsError("; ".join(lines) + ".", hint="See docs/settings.md.") from None
 
 
 def child_environment(**overrides: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from gas.jobs.runner import ChildRunner, Runner
 from gas.notify.mailer import DjangoMailer, Mailer
 from gas.reference import packs
 from gas.storage import Storage
+from gas.storage.cold import ColdFolder, ColdTier
 from gas.storage.local import LocalStorage
 
 
@@ -28,6 +29,7 @@ class Services:
     storage: Storage
     runner: Runner
     mailer: Mailer
+    cold: ColdTier
 
     def now(self) -> datetime:
         """Now, with its time zone (UTC)."""
@@ -59,5 +61,6 @@ def get_services() -> Services:
             storage=LocalStorage(settings.objects_dir),
             runner=ChildRunner(settings),
             mailer=DjangoMailer(),
+            cold=ColdFolder(settings.cold_dir, settings.cold_thaw_s, system_clock),
         )
     return _services

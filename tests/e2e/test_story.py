@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from gas.client import ServerError
 from gas.demo.run import INPUT
+from gas.reference.packs import SHIPPED
 from tests.e2e.service import Service, alive, running, wait_for
 
 HELD = "tests.engines:HeldEngine"
@@ -31,13 +33,11 @@ def _make_held_reference(service: Service) -> None:
     """A reference beside which HeldEngine finds its signal to wait."""
     folder = service.data / "references" / "held"
     folder.mkdir()
-    manifest = {
-        "name": "held",
-        "assembly": "none",
-        "version": "1",
-        "contigs": [{"name": "20", "length": 63_025_520}],
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    for path in (SHIPPED / "demo").iterdir():
+        (folder / path.name).symlink_to(path)
+    manifest = json.loads((SHIPPED / "demo" / "manifest.json").read_text())
+    (folder / "manifest.json").unlink()
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "name": "held"}))
 
 
 class Hold:
@@ -79,6 +79,7 @@ def test_upload_annotate_mail_download(service: Service, tmp_path: Path) -> None
     assert {file["name"] for file in job["files"]} == {
         "annotated.vcf.gz",
         "annotated.vcf.gz.tbi",
+        "findings.json",
         "summary.json",
     }
     for file in job["files"]:
@@ -86,7 +87,8 @@ def test_upload_annotate_mail_download(service: Service, tmp_path: Path) -> None
         assert (tmp_path / file["name"]).stat().st_size == file["size_bytes"]
     text = gzip.decompress((tmp_path / "annotated.vcf.gz").read_bytes())
     assert sum(not line.startswith(b"#") for line in text.splitlines()) == 4591
-    assert b"BCSQ=" in text
+    assert b"CSQ=" in text
+    assert b"|missense_variant|MODERATE|" in text
     mail = wait_for(lambda: service.mails()[before:], why="no mail")[0]
     assert mail.name == f"job-{job['id']}.eml"
     letter = mail.read_text()
@@ -158,7 +160,6 @@ def test_an_engine_that_crashes_is_a_failed_job(service: Service) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"hello, I am a poem\n", "line 1"),
         (INPUT.read_bytes()[:40_000], "cut short"),
         (
             b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
@@ -166,7 +167,7 @@ def test_an_engine_that_crashes_is_a_failed_job(service: Service) -> None:
             "No contig in common",
         ),
     ],
-    ids=["no-vcf", "truncated", "no-contig"],
+    ids=["truncated", "no-contig"],
 )
 def test_bad_input_is_a_clear_sentence(
     service: Service, tmp_path: Path, content: bytes, said: str
@@ -179,6 +180,13 @@ def test_bad_input_is_a_clear_sentence(
     assert "Traceback" not in job["failure"]
     assert job["files"] == []
     wait_for(lambda: [m for m in service.mails() if job["id"] in m.name], why="no mail")
+
+
+def test_what_is_no_vcf_is_refused_before_a_job_is_made(service: Service, tmp_path: Path) -> None:
+    client = service.sign_up("poet@example.org")
+    (tmp_path / "poem.vcf").write_bytes(b"hello, I am a poem\n")
+    with pytest.raises(ServerError, match="not a VCF file"):
+        client.upload(tmp_path / "poem.vcf")
 
 
 def test_gas_submit_waits_and_saves(service: Service, tmp_path: Path) -> None:
@@ -204,3 +212,36 @@ def test_gas_submit_waits_and_saves(service: Service, tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "token" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_to_cold_storage_and_back_on_upgrade(tmp_path: Path) -> None:
+    with running(GAS_FREE_RETENTION_S="3", GAS_COLD_THAW_S="2") as service:
+        client = service.sign_up("cold@example.org")
+        job = client.wait(client.submit(client.upload(INPUT))["id"])
+        (result,) = [f for f in job["files"] if f["name"] == "annotated.vcf.gz"]
+        client.download(result["url"], tmp_path / "before")
+
+        def state() -> str:
+            return str(client.job(job["id"])["result_state"])
+
+        wait_for(lambda: state() == "ARCHIVED", 40, "it stays at hand")
+        assert client.job(job["id"])["files"] == []
+        with pytest.raises(ServerError):
+            client.download(result["url"], tmp_path / "archived")
+        upgrade = (
+            "from gas.accounts.change import change_plan; from gas.accounts.models import User; "
+            "from gas.wiring import get_services; "
+            "change_plan(get_services(), User.objects.get(email='cold@example.org'), 'premium', "
+            "why='e2e')"
+        )
+        subprocess.run(
+            service.gas("manage", "shell", "-c", upgrade),
+            env={**service.environment, "GAS_DATA_DIR": str(service.data)},
+            check=True,
+            capture_output=True,
+        )
+        wait_for(lambda: state() == "STORED", 40, "it does not come back")
+        client.download(result["url"], tmp_path / "after")
+        assert (tmp_path / "after").read_bytes() == (tmp_path / "before").read_bytes()
+        wait_for(lambda: [m for m in service.mails() if m.name.startswith("restored-")])
+        assert client.job(job["id"])["archive_due_at"] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 
 import pytest
@@ -16,6 +17,7 @@ from gas.jobs.states import Status
 from gas.notify.models import Mail
 from gas.storage import ObjectTooLarge
 from gas.wiring import Services
+from tests.conftest import VCF
 from tests.fakes import SUMMARY, FakeClock, FakeRunner, raising
 
 pytestmark = pytest.mark.django_db
@@ -108,21 +110,43 @@ def test_the_plan_is_enforced_at_every_step(
     with pytest.raises(ObjectTooLarge):
         uploads.receive(svc, liar, [b"x" * 11])
     user.plan = "premium"
-    big = make_upload(user, content=b"x" * (cap + 1))
+    big = make_upload(user, content=VCF + b"#" * (cap + 1 - len(VCF)))
     user.plan = "free"
     with pytest.raises(lifecycle.TooLargeForPlan):
         lifecycle.submit(svc, user, big)
 
 
 def test_an_upload_counts_by_what_came(svc: Services, user: User) -> None:
-    upload = uploads.create(svc, user, "short.vcf", 10)
-    uploads.receive(svc, upload, [b"12345"])
-    with pytest.raises(lifecycle.NotSubmittable, match="5 bytes came, 10 were announced"):
+    size = len(VCF)
+    upload = uploads.create(svc, user, "short.vcf", size)
+    uploads.receive(svc, upload, [VCF[:5]])
+    with pytest.raises(lifecycle.NotSubmittable, match=f"5 bytes came, {size} were announced"):
         uploads.complete(svc, upload)
-    uploads.receive(svc, upload, [b"1234567890"])
-    assert uploads.complete(svc, upload).size_bytes == 10
+    uploads.receive(svc, upload, [VCF])
+    assert uploads.complete(svc, upload).size_bytes == size
     with pytest.raises(lifecycle.NotSubmittable):
         uploads.receive(svc, upload, [b"again"])
+
+
+@pytest.mark.parametrize(
+    ("content", "says", "line"),
+    [
+        (b"BAM\1" + b"x" * 50, "not a VCF", 1),
+        (gzip.compress(gzip.compress(VCF)), "not a VCF", 1),
+        (gzip.compress(VCF + b"20\t7\t.\tA\tC\t.\t.\tX=\xff\n"), "not UTF-8", 4),
+        (VCF + b"20\t7\0\n", "NUL", 4),
+    ],
+)
+def test_what_the_start_of_an_upload_tells_is_said_at_once(
+    svc: Services, user: User, content: bytes, says: str, line: int
+) -> None:
+    upload = uploads.create(svc, user, "x.vcf", len(content))
+    uploads.receive(svc, upload, [content])
+    with pytest.raises(InputError, match=says) as refused:
+        uploads.complete(svc, upload)
+    assert refused.value.line == line
+    upload.refresh_from_db()
+    assert upload.state == Upload.State.OPEN
 
 
 def test_an_upload_expires(svc: Services, user: User, clock: FakeClock) -> None:
@@ -171,7 +195,7 @@ def test_a_job_completes(svc: Services, job: Job, clock: FakeClock) -> None:
     assert job.result_prefix == job.attempt_prefix(1)
     (file,) = job.result_files
     assert svc.storage.stat(f"{job.result_prefix}/{file['name']}").sha256 == file["sha256"]
-    assert waiting(queue.NOTIFY) == [str(job.mail.pk)]
+    assert waiting(queue.NOTIFY) == [str(job.mails.get().pk)]
 
 
 def test_a_message_handled_twice_has_one_effect(
@@ -209,7 +233,7 @@ def test_a_permanent_error_fails_with_its_sentence(
     assert job.status == Status.FAILED
     assert job.failure == "line 7, column 4: REF is missing. Add it."
     assert job.failure_code == "bad-input"
-    assert waiting(queue.NOTIFY) == [str(job.mail.pk)]
+    assert waiting(queue.NOTIFY) == [str(job.mails.get().pk)]
     assert list(svc.storage.list(job.attempt_prefix(1))) == [], "nothing half-written stays"
     assert svc.storage.stat(job.input_key), "the input stays"
 
@@ -394,6 +418,21 @@ def test_what_is_over_stays_over(svc: Services, job: Job, runner: FakeRunner) ->
     assert job.status == Status.COMPLETED
 
 
+def test_an_operator_has_a_failed_job_tried_again(
+    svc: Services, job: Job, runner: FakeRunner
+) -> None:
+    assert not lifecycle.retry(svc, job), "only failed ones"
+    runner.steps = [raising(InputError("The reference was broken."))]
+    annotate(svc, job)
+    assert job.status == Status.FAILED
+    take_messages()
+    assert lifecycle.retry(svc, job)
+    assert waiting() == [str(job.pk)]
+    annotate(svc, job)
+    assert (job.status, job.failure, job.attempt) == (Status.COMPLETED, "", 2)
+    assert [mail.round for mail in Mail.objects.order_by("id")] == [0, 1]
+
+
 # -- reap --------------------------------------------------------------------------------------
 
 
@@ -452,3 +491,15 @@ def test_ahead_of_counts_who_waits_longer(
     assert [lifecycle.ahead_of(job) for job in jobs] == [0, 1, 2]
     annotate(svc, jobs[0])
     assert lifecycle.ahead_of(jobs[2]) == 1
+
+
+def test_those_in_good_order_do_not_hide_the_lost(
+    svc: Services, user: User, make_job: Callable[..., Job]
+) -> None:
+    jobs = [make_job(user) for _ in range(4)]
+    last = max(jobs, key=lambda job: str(job.pk))
+    queue._finish(ProcrastinateJob.objects.get(queueing_lock=f"annotate:{last.pk}").pk)
+    rows = Job.objects.order_by("pk")
+    assert queue.enqueue_lost(queue.ANNOTATE, rows, limit=1) == 1
+    assert queue.enqueue_lost(queue.ANNOTATE, rows, limit=1) == 0
+    assert sorted(waiting()) == sorted(str(job.pk) for job in jobs)

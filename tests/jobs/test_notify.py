@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 def mail(svc: Services, job: Job) -> Mail:
     lifecycle.annotate(svc, job.pk, worker="w", stopping=lambda: False)
     job.refresh_from_db()
-    return job.mail
+    return job.mails.get()
 
 
 def state(mail: Mail) -> str:
@@ -69,7 +69,7 @@ def test_a_message_handled_twice_sends_once(svc: Services, mail: Mail, mailer: F
 
 def test_a_job_has_one_mail_at_most(svc: Services, mail: Mail) -> None:
     with pytest.raises(lifecycle.IntegrityError), lifecycle.transaction.atomic():
-        lifecycle._ask_for_mail(svc, mail.job_id)
+        notify.ask(svc, mail.job_id, Mail.Kind.JOB_OVER)
 
 
 def test_a_server_that_is_away_is_tried_again(

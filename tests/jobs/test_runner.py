@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from gas.annotate.pack import Pack
 from gas.config import Settings, get_settings
 from gas.errors import Cancelled, EngineError, GasError, InputError
 from gas.jobs.runner import ChildRunner, Task
+from gas.reference.packs import SHIPPED
 from gas.storage import ObjectCorrupt
 from gas.storage.local import LocalStorage
 from tests.conftest import VCF
@@ -24,16 +24,8 @@ ENGINES = "tests.engines"
 def pack(tmp_path: Path) -> Pack:
     folder = tmp_path / "pack"
     folder.mkdir()
-    (folder / "manifest.json").write_text(
-        json.dumps(
-            {
-                "name": "tiny",
-                "assembly": "none",
-                "version": "1",
-                "contigs": [{"name": "20", "length": 63_025_520}],
-            }
-        )
-    )
+    for path in (SHIPPED / "demo").iterdir():
+        (folder / path.name).symlink_to(path)
     return Pack.open(folder)
 
 
@@ -58,7 +50,7 @@ def make_task(tmp_path: Path, pack: Pack) -> Callable[..., Task]:
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
     root = Path(__file__).parents[2]
-    monkeypatch.setenv("PYTHONPATH", str(root))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), str(root / "src")]))
     return get_settings().model_copy(update={"data_dir": tmp_path / "data"})
 
 
@@ -73,6 +65,7 @@ def test_a_run_stores_its_files(settings: Settings, make_task: Callable[..., Tas
     assert [file["name"] for file in outcome.files] == [
         "annotated.vcf.gz",
         "annotated.vcf.gz.tbi",
+        "findings.json",
         "summary.json",
     ]
     for file in outcome.files:

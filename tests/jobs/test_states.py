@@ -6,27 +6,57 @@ import itertools
 
 import pytest
 
-from gas.jobs.models import Job, advance
-from gas.jobs.states import OVER, TRANSITIONS, Status
+from gas.jobs.models import Job, advance, move_result
+from gas.jobs.states import OVER, RESULT_TRANSITIONS, TRANSITIONS, ResultState, Status
 
 pytestmark = pytest.mark.django_db
-_NEEDED = {"result_prefix": "somewhere", "failure": "a reason"}
 
 
-@pytest.mark.parametrize(
-    ("status", "name"), list(itertools.product(Status, TRANSITIONS)), ids=lambda v: str(v)
-)
+def needed(status: str) -> dict[str, str]:
+    """What a row in that state must have."""
+    kept = ResultState.STORED if status == Status.COMPLETED else ResultState.NONE
+    return {"result_prefix": "somewhere", "failure": "a reason", "result_state": kept}
+
+
+@pytest.mark.parametrize(("status", "name"), list(itertools.product(Status, TRANSITIONS)), ids=str)
 def test_a_transition_happens_from_its_sources_only(job: Job, status: Status, name: str) -> None:
     way = TRANSITIONS[name]
-    Job.objects.filter(pk=job.pk).update(status=status, **_NEEDED)
-    moved = advance(job.pk, way, **_NEEDED)
+    Job.objects.filter(pk=job.pk).update(status=status, **needed(status))
+    moved = advance(job.pk, way, **needed(way.target))
     job.refresh_from_db()
     assert moved == (status in way.sources)
     assert job.status == (way.target if moved else status)
 
 
+@pytest.mark.parametrize(
+    ("state", "name"),
+    [
+        (state, name)
+        for state, name in itertools.product(ResultState, RESULT_TRANSITIONS)
+        if state != ResultState.NONE
+    ],
+    ids=str,
+)
+def test_a_result_moves_from_its_sources_only_and_once(
+    job: Job, state: ResultState, name: str
+) -> None:
+    way = RESULT_TRANSITIONS[name]
+    Job.objects.filter(pk=job.pk).update(
+        status=Status.COMPLETED, result_prefix="somewhere", result_state=state
+    )
+    job.refresh_from_db()
+    assert move_result(job, way) == (state in way.sources)
+    assert not move_result(job, way), "what was read is old by now, or was wrong before"
+    stale = job.keep_version
+    job.refresh_from_db()
+    assert job.result_state == (way.target if state in way.sources else state)
+    assert job.keep_version == stale + int(state in way.sources)
+
+
 def test_nothing_leaves_a_state_that_is_over() -> None:
-    assert not any(way.sources & OVER for way in TRANSITIONS.values())
+    """But FAILED, by an operator."""
+    leaving = {name: way.sources & OVER for name, way in TRANSITIONS.items() if way.sources & OVER}
+    assert leaving == {"retry": {Status.FAILED}}
     assert all(Status(way.target) in Status for way in TRANSITIONS.values())
 
 
@@ -35,3 +65,6 @@ def test_every_state_can_be_reached_and_left_or_is_over() -> None:
     sources = set().union(*(way.sources for way in TRANSITIONS.values()))
     assert targets == set(Status)
     assert sources | OVER == set(Status)
+    kept = set(ResultState) - {ResultState.NONE}
+    assert {way.target for way in RESULT_TRANSITIONS.values()} == kept
+    assert set().union(*(way.sources for way in RESULT_TRANSITIONS.values())) == kept

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,9 +13,11 @@ from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.test import Client
 from django.urls import reverse
 
+from gas import wiring
 from gas.accounts.models import User
 from gas.jobs.models import Job, Upload
 from gas.storage import StorageFull
+from gas.web.views import annotate
 from gas.wiring import Services
 from tests.conftest import VCF
 
@@ -213,3 +217,41 @@ def test_what_is_not_on_offer_cannot_be_chosen(mine: Client, svc: Services, choi
     else:
         assert response.status_code == 400
         assert not Job.objects.exists()
+
+
+def test_where_there_is_a_choice_it_is_offered_and_kept_to(
+    mine: Client, svc: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = "tests.engines:NoopEngine"
+    settings = svc.settings.model_copy(update={"extra_engines": [own]})
+    monkeypatch.setattr(wiring, "_services", replace(svc, settings=settings))
+    page = mine.get(URL).content.decode()
+    assert '<select name="engine"' in page
+    assert f'<option value="{own}">' in page
+    assert send(mine, engine="nowhere:Engine").status_code == 400
+    assert not Job.objects.exists()
+    assert send(mine, engine=own).status_code == 302
+    assert Job.objects.get().engine == own
+
+
+def test_a_form_that_is_sent_twice_makes_one_job(mine: Client) -> None:
+    """A double click without JavaScript, or the back button and again."""
+    page = mine.get(URL).content.decode()
+    found = re.search(r'name="once" value="([0-9a-f-]{36})"', page)
+    assert found is not None
+    first, again = send(mine, once=found[1]), send(mine, once=found[1])
+    assert first["Location"] == again["Location"]
+    assert Job.objects.count() == 1
+    assert send(mine)["Location"] != first["Location"], "another display, another job"
+
+
+def test_the_quicker_half_of_a_double_click_wins(
+    mine: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both halves found no job yet; the database lets one of them make it."""
+    once = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
+    first = send(mine, once=once)
+    real, looks = annotate._sent_before, iter([None])
+    monkeypatch.setattr(annotate, "_sent_before", lambda *args: next(looks, real(*args)))
+    assert send(mine, once=once)["Location"] == first["Location"]
+    assert Job.objects.count() == 1

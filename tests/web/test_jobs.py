@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -216,3 +217,32 @@ def test_the_log_in_the_browser_and_as_text(mine: Client, done_job: Job) -> None
     assert len(lines) == 4
     assert lines[0].startswith("2026-01-01T12:00:00Z\t0\tSubmitted: sample.vcf")
     assert lines[-1].endswith("\ta b [31m <i>")
+
+
+def test_findings_are_a_table_that_nothing_escapes_from(
+    mine: Client, job: Job, svc: Services
+) -> None:
+    row = {
+        "severity": "warning", "line": 1234, "column": 2, "field": "POS", "rule": "pos-number",
+        "message": "POS is <script>alert(1)</script>.", "fix": "Write a number.",
+    }  # fmt: skip
+    values = {
+        "findings": [row] * 150, "counts": {"pos-number": 5000}, "rejected": 3,
+        "notes": ["Sorted."],
+        "unlisted": {}, "version": "VCFv4.2", "records": 7, "sorted": True,
+        "reference": {"warnings": ["Two contigs are unknown."]},
+    }  # fmt: skip
+    run(svc, job)
+    content = json.dumps(values).encode()
+    stored = svc.storage.put(f"{job.result_prefix}/findings.json", [content])
+    job.result_files.append(
+        {"name": "findings.json", "size_bytes": stored.size_bytes, "sha256": stored.sha256}
+    )
+    job.save()
+    page = page_of(mine, "job-detail", job.pk)
+    assert page.count("pos-number") == 100
+    assert "5,000 findings, of which 100 are shown" in page
+    assert '<td class="num">1,234</td>' in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
+    assert "Two contigs are unknown." in page

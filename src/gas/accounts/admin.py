@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.http import HttpRequest
 
+from gas.accounts.change import change_plan
 from gas.accounts.models import ApiToken, User
+from gas.wiring import get_services
 
 
 @admin.register(User)
@@ -23,6 +26,15 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         (None, {"classes": ("wide",), "fields": ("email", "name", "password1", "password2")}),
     )
     filter_horizontal = ()
+
+    def save_model(self, request: HttpRequest, obj: User, form: object, change: bool) -> None:
+        """A change of plan goes the one way that plans change, with all that follows from it."""
+        wanted = obj.plan
+        if change:
+            obj.plan = User.objects.values_list("plan", flat=True).get(pk=obj.pk)
+        super().save_model(request, obj, form, change)
+        if change:
+            change_plan(get_services(), obj, wanted, why=f"operator {request.user.pk}")
 
 
 @admin.register(ApiToken)

@@ -35,6 +35,12 @@ class User(AbstractUser):
     name = models.CharField(max_length=200)
     institution = models.CharField(max_length=200, blank=True)
     plan = models.CharField(max_length=20, choices=plans.CHOICES, default=plans.FREE)
+    mail_before_archive = models.BooleanField(
+        "mail me before a result moves to cold storage", default=False
+    )
+
+    #: They closed their account: nobody signs in to it, and all of it is being removed.
+    erasing = models.BooleanField(default=False)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]

@@ -14,11 +14,13 @@ CHOICES = [(FREE, "Free"), (PREMIUM, "Premium")]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a plan allows. ``max_upload_bytes`` counts bytes as uploaded; None: no cap."""
+    """What a plan allows. ``max_upload_bytes`` counts bytes as uploaded; None: no cap.
+    ``retention_s``: seconds that a result stays at hand after its completion; None: for good."""
 
     name: str
     title: str
     max_upload_bytes: int | None
+    retention_s: float | None
 
     def allows(self, size_bytes: int) -> bool:
         return self.max_upload_bytes is None or size_bytes <= self.max_upload_bytes
@@ -27,6 +29,6 @@ class Plan:
 def get_plan(name: str, settings: Settings) -> Plan:
     """The plan called ``name``. Raises KeyError where there is none."""
     return {
-        FREE: Plan(FREE, "Free", settings.free_max_upload_bytes),
-        PREMIUM: Plan(PREMIUM, "Premium", None),
+        FREE: Plan(FREE, "Free", settings.free_max_upload_bytes, settings.free_retention_s),
+        PREMIUM: Plan(PREMIUM, "Premium", None, None),
     }[name]

@@ -21,6 +21,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from gas.annotate import assemblies
+from gas.annotate.contigs import ContigNames
 from gas.annotate.validate.header import Header
 from gas.annotate.validate.report import listed, show
 from gas.errors import InputError
@@ -35,6 +36,8 @@ _MOST = 5_000
 _LONGEST_REF = 50
 #: So many compared REF alleles say something on their own.
 _ENOUGH = 10
+#: So many outside of the mitochondrion may end a run before its end.
+_EARLY = 50
 _AGREES = 0.05
 _DIFFERS = 0.20
 _CONTIGS = 10_000
@@ -55,35 +58,11 @@ class Reference:
         return assemblies.named(self.assembly) or assemblies.named(self.name)
 
 
-class Contigs:
-    """From the names in a file to those of a reference: the same name; ``chr20`` and ``20``; ``M``,
-    ``MT`` and ``chrM``; RefSeq and GenBank accessions of the reference's own assembly."""
+class Contigs(ContigNames):
+    """The names that the contigs of a reference go by."""
 
     def __init__(self, reference: Reference) -> None:
-        self._build = reference.build
-        self._names = {name.encode(): name for name in reference.contigs}
-        self._chromosomes: dict[str, str] = {}
-        for name in reference.contigs:
-            chromosome = assemblies.chromosome(name)
-            if chromosome is not None:
-                self._chromosomes.setdefault(chromosome, name)
-        self._known: dict[bytes, str | None] = {}
-
-    def get(self, name: bytes) -> str | None:
-        """The reference's name of the file's contig ``name``, or None."""
-        if name not in self._known:
-            if len(self._known) > _CONTIGS:
-                self._known.clear()
-            self._known[name] = self._names.get(name) or self._alias(name)
-        return self._known[name]
-
-    def _alias(self, name: bytes) -> str | None:
-        text = name.decode("utf-8", "replace")
-        build = assemblies.accession_build(text)
-        if build is not None and self._build is not None and build != self._build:
-            return None
-        chromosome = assemblies.chromosome(text)
-        return self._chromosomes.get(chromosome) if chromosome else None
+        super().__init__(reference.contigs, reference.build)
 
 
 @dataclass(frozen=True)
@@ -100,6 +79,8 @@ class Verdict:
     #: The file's contigs that the reference lacks -> records, which pass unannotated.
     unknown: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    #: No contig of the file is in the reference.
+    nothing_common: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """For machines."""
@@ -130,6 +111,8 @@ class BuildCheck:
         self._compared = 0
         self._differing = 0
         self._beyond = 0
+        #: Compared and differing outside of the mitochondrion.
+        self._early = [0, 0]
 
     def add(self, records: Iterable[Sequence[bytes]]) -> None:
         """Take in some records (CHROM, POS, ID, REF, …); malformed ones say nothing."""
@@ -158,9 +141,20 @@ class BuildCheck:
             self._beyond += start0 > self._reference.contigs[name]
             return
         bases = self._reference.bases(name, start0, start0 + len(ref)).upper()
-        if b"N" not in bases and b"N" not in ref:
+        if len(bases) == len(ref) and b"N" not in bases and b"N" not in ref:
             self._compared += 1
             self._differing += bases != ref
+            if assemblies.chromosome(name) != assemblies.MT:
+                self._early[0] += 1
+                self._early[1] += bases != ref
+
+    def early(self) -> InputError | None:
+        """The refusal, where the records so far leave no doubt: more than half of at least
+        fifty REF bases differ, the mitochondrion's not counted, of which there are two."""
+        compared, differing = self._early
+        if compared < _EARLY or 2 * differing <= compared:
+            return None
+        return self.verdict().refusal()
 
     def verdict(self) -> Verdict:
         """What the evidence so far says."""
@@ -227,12 +221,12 @@ class BuildCheck:
         of = f" It is of {build} ({why})." if build and build != self._reference.build else ""
         return Verdict(
             False,
-            f"No contig of this file is in the reference {self._reference.name} "
-            f"({self._title()}): the file has "
-            f"{_some(unknown)}; the reference has {_some(self._reference.contigs)}.{of}",
+            f"No contig in common: the file has {_some(unknown)}; the reference "
+            f"{self._reference.name} ({self._title()}) has {_some(self._reference.contigs)}.{of}",
             self._offer(),
             build,
             unknown=unknown,
+            nothing_common=True,
         )
 
     def _refused(

@@ -3,9 +3,10 @@
 One JSON object comes in on standard input, up to its end:
 
     {"input": PATH, "output": PATH, "pack": PATH, "engine": NAME, "workers": 1,
-     "limits": {"uncompressed_bytes": N, ...}}
+     "limits": {"uncompressed_bytes": N, ...}, "offers": [TEXT, ...], "beside": TEXT}
 
-``engine``, ``workers`` and ``limits`` (fields of ``gas.annotate.stream.Limits``) may be left out.
+``engine``, ``workers``, ``limits`` (fields of ``gas.annotate.stream.Limits``), ``offers`` and
+``beside`` (as ``gas.annotate.run.annotate`` takes them) may be left out.
 Lines of JSON come out on standard output, each with one key:
 
     {"progress": {"records": N, "bytes_read": N, "bytes_total": N}}   a few times a second
@@ -33,6 +34,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TextIO
 
+from gas.annotate import engines
 from gas.annotate.pack import Pack
 from gas.annotate.run import annotate
 from gas.annotate.stream import Limits
@@ -105,11 +107,14 @@ def _serve(read: Callable[[], dict[str, Any]], out: TextIO) -> int:
             Path(request["input"]),
             Path(request["output"]),
             Pack.open(Path(request["pack"])),
-            request.get("engine", "csq"),
+            request.get("engine", engines.DEFAULT),
+            request.get("options"),
             workers=int(request.get("workers", 1)),
             progress=answers.progress,
             check_cancelled=cancellation.check,
             limits=Limits(**request.get("limits", {})),
+            offers=request.get("offers", ()),
+            beside=request.get("beside"),
         )
         answers.send(
             "result",

@@ -19,6 +19,7 @@ REASONS: dict[str, str] = {
     "alt-not-bases": "ALT alleles all symbolic, breakends or *",
     "ref-not-bases": "REF is not of the bases ACGTN",
     "ref-mismatch": "REF differs from the reference",
+    "rejected": "not a record that can be read; rejected.tsv says why",
 }
 
 #: The INFO entry of a record whose REF differs from the reference; run.py may rename its key.

@@ -15,8 +15,11 @@ _WINDOW_BASES = 1 << 17
 class Genome:
     """Upper-case bases of a pack's FASTA. A context manager."""
 
-    def __init__(self, fasta: Path) -> None:
-        """``fasta`` is BGZF with its .fai and .gzi beside it. Raises PackError where it is not."""
+    def __init__(self, fasta: Path, window_bases: int = _WINDOW_BASES) -> None:
+        """``fasta`` is BGZF with its .fai and .gzi beside it. Raises PackError where it is not.
+
+        ``window_bases``: how many are read at a time; few suit those who ask here and there."""
+        self._window_bases = window_bases
         try:
             self._file = pysam.FastaFile(str(fasta))
         except (OSError, ValueError) as error:
@@ -33,7 +36,7 @@ class Genome:
         offset = start0 - self._start0
         if contig != self._contig or offset < 0 or end - self._start0 > len(self._window):
             self._contig, self._start0, offset = contig, start0, 0
-            stop = max(end, start0 + _WINDOW_BASES)
+            stop = max(end, start0 + self._window_bases)
             self._window = self._file.fetch(contig, start0, stop).upper().encode()
         return self._window[offset : offset + end - start0]
 

@@ -22,6 +22,8 @@ from gas.annotate.vcf import Slice
 
 #: First line of ``rejected.tsv``.
 REJECTED_HEADER = b"line\treason\n"
+#: A cell that starts with one of these may run as a formula in a spreadsheet.
+_FORMULAS = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,11 @@ class Intake:
         others: Sequence[str] = (),
         *,
         strict: bool = False,
+        check_build: bool = True,
     ) -> None:
-        """Raises InputError where the header is refused."""
+        """``check_build``: refuse a file of another assembly; without it, only one that has no
+        contig in common. Raises InputError where the header is refused."""
+        self._check_build = check_build
         self._validator = Validator(strict=strict)
         lines = [line.removesuffix(b"\n").removesuffix(b"\r") for line in header]
         declared = self._validator.header(lines)
@@ -71,6 +76,12 @@ class Intake:
             self._build.add(records)
         return rejected
 
+    def check_early(self) -> None:
+        """Raises InputError where the slices so far leave no doubt about another assembly."""
+        refusal = self._build.early() if self._build is not None and self._check_build else None
+        if refusal is not None:
+            raise refusal
+
     def finish(self) -> Result:
         """The end of the file. Raises InputError where it is of another assembly."""
         report = self._validator.finish(last_line_ended=self._ended)
@@ -78,7 +89,7 @@ class Intake:
         if self._build is not None:
             verdict = self._build.verdict()
             refusal = verdict.refusal()
-            if refusal is not None:
+            if refusal is not None and (self._check_build or verdict.nothing_common):
                 raise refusal
         return Result(report, verdict)
 
@@ -91,4 +102,7 @@ class Intake:
 def rejected_line(line: int, reason: str) -> bytes:
     """A line of ``rejected.tsv``: the record's 1-based line in the input, and why it was passed
     through. Reasons are words of ours around values that ``show`` made inert."""
-    return f"{line}\t{show(reason.encode(), 200)}\n".encode()
+    text = show(reason.encode(), 200)
+    if text[:1] in _FORMULAS:
+        text = "'" + text
+    return f"{line}\t{text}\n".encode()

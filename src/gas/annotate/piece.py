@@ -6,43 +6,58 @@ the bytes are the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 
 from gas.annotate import bgzf
-from gas.annotate.engines import Engine, Session
+from gas.annotate.contigs import ContigNames
+from gas.annotate.engines import Engine, Record, Session
+from gas.annotate.fit import why_not
 from gas.annotate.header import Keys
 from gas.annotate.index import Part, may_reach, parts_of
-from gas.annotate.summary import Summary, Tally
+from gas.annotate.pack import Pack
+from gas.annotate.stream import Limits
+from gas.annotate.summary import Heads, Summary, Tally
 from gas.annotate.vcf import Batch, Slice, Span, spans, split
 from gas.errors import EngineError
+
+#: A slice with more runs of odd lines than this is compressed in one go.
+_MOST_RUNS = 256
 
 
 @dataclass(frozen=True)
 class Piece:
-    """``blocks``: the slice annotated, as BGZF blocks. ``taken``: keys of ours that it has."""
+    """``blocks``: the slice annotated, as BGZF blocks. ``index``: what it gives to the index, with
+    the place in ``blocks`` from which each part counts. ``taken``: keys of ours that it has.
+    ``rejected``: lines of the input that were passed through for a fault of theirs, and why."""
 
     blocks: bytes
     spans: list[Span]
-    index: list[Part]
+    index: list[tuple[int, Part]]
     summary: Summary
     taken: frozenset[str]
+    rejected: list[tuple[int, str]]
 
 
 class Annotator:
     """An engine's session, and what is done to every slice before and after."""
 
     def __init__(
-        self, engine: Engine, session: Session, keys: Keys, lengths: Mapping[str, int]
+        self, engine: Engine, session: Session, keys: Keys, pack: Pack, alts: int = Limits.alts
     ) -> None:
+        """``alts``: records with more ALT alleles are passed through."""
         self._session = session
         self._with_heads = getattr(session, "annotate_with_heads", None)
         self._keys = keys
-        self._tally = Tally(engine.info(), lengths)
+        self._alts = alts
+        self._names = ContigNames.of(pack)
+        self._lengths = pack.contigs
+        self._tally = Tally(engine.info(), pack.contigs, self._names)
 
     def work(self, piece: Slice) -> Piece:
-        """Raises InputError for a fault in the slice, EngineError where the engine fails."""
-        batch = split(piece)
+        """Raises Unsorted, or EngineError where the engine fails."""
+        batch = split(piece, self._alts)
         found = spans(batch)
         heads = None
         if self._with_heads is not None:
@@ -53,20 +68,115 @@ class Annotator:
             raise EngineError(
                 f"The engine answered {len(entries)} of {len(batch.records)} records."
             )
+        if piece.rejected:
+            entries, heads = _without(batch, piece, entries, heads)
         summary = self._tally.count(batch.first_line, batch.records, entries, heads)
+        rejected: list[tuple[int, str]] = []
+        if batch.odd or piece.rejected:
+            rejected = self._rejected(batch, piece, summary)
+        if batch.places is not None or piece.lines is not None:
+            _number(batch, piece, summary)
         infos = b";" + b";".join([record[7] for record in batch.records])
         taken = self._taken(infos)
         is_reaching = may_reach(batch.records, infos)
         graft(batch, entries, self._keys)
-        lines = to_lines(batch)
+        blocks, parts = _compress(batch, found, is_reaching)
+        return Piece(blocks, found, parts, summary, taken, rejected)
+
+    def _taken(self, infos: bytes) -> frozenset[str]:
+        keys = (self._keys.engine_as, self._keys.warn_as, *self._keys.sources)
+        return frozenset(key for key in keys if b";" + key.encode() in infos)
+
+    def _rejected(self, batch: Batch, piece: Slice, summary: Summary) -> list[tuple[int, str]]:
+        """All that was passed through for a fault of its own; counted here where nobody else
+        does."""
+        reasons = {at: why for at, (_, why) in batch.odd.items()} | dict(piece.rejected)
+        summary.records += len(batch.odd)
+        uncounted = len(batch.odd)
+        for at, record in zip(_places(batch), batch.records, strict=True):
+            if at in piece.rejected and why_not(record, self._names, self._lengths) is None:
+                uncounted += 1
+        if uncounted:
+            summary.skipped["rejected"] += uncounted
+        return [(piece.line(at), reasons[at]) for at in sorted(reasons)]
+
+
+def _places(batch: Batch) -> Sequence[int]:
+    return range(len(batch.records)) if batch.places is None else batch.places
+
+
+def _without(
+    batch: Batch,
+    piece: Slice,
+    entries: Sequence[bytes],
+    heads: Sequence[Heads | None] | None,
+) -> tuple[list[bytes], list[Heads | None] | None]:
+    """The engine's answers without those to rejected records."""
+    keep = [at not in piece.rejected for at in _places(batch)]
+    kept = [entry if kept else b"" for entry, kept in zip(entries, keep, strict=True)]
+    if heads is None:
+        return kept, None
+    return kept, [head if kept else None for head, kept in zip(heads, keep, strict=True)]
+
+
+def _number(batch: Batch, piece: Slice, summary: Summary) -> None:
+    """Give the examples their lines in the input."""
+    places = _places(batch)
+    summary.examples = [
+        example._replace(line=piece.line(places[example.line - batch.first_line]))
+        for example in summary.examples
+    ]
+
+
+def _compress(
+    batch: Batch, found: list[Span], is_reaching: bool
+) -> tuple[bytes, list[tuple[int, Part]]]:
+    """The batch as BGZF blocks and what it gives to the index.
+
+    Lines that are no records stand in blocks of their own, which the index passes by: who reads a
+    region never meets one.
+    """
+    lines = _record_lines(batch)
+    if not batch.odd:
         blocks = bgzf.blocks(b"".join(lines))
         sizes = list(map(len, lines))
         parts = parts_of(batch.records, found, batch.first_line, sizes, blocks, is_reaching)
-        return Piece(b"".join(blocks), found, parts, summary, taken)
+        return b"".join(blocks), [(0, part) for part in parts]
+    runs = _runs(batch, lines)
+    out: list[bytes] = []
+    index: list[tuple[int, Part]] = []
+    place = done = 0
+    for records, sizes, text in runs:
+        blocks = bgzf.blocks(text)
+        if records:
+            part_spans = spans(Batch(done, records, None))
+            parts = parts_of(records, part_spans, done, sizes, blocks, is_reaching)
+            index += [(place, part) for part in parts]
+            done += len(records)
+        out += blocks
+        place += sum(map(len, blocks))
+    return b"".join(out), index
 
-    def _taken(self, infos: bytes) -> frozenset[str]:
-        keys = (self._keys.engine_as, self._keys.warn_as)
-        return frozenset(key for key in keys if b";" + key.encode() in infos)
+
+def _runs(batch: Batch, lines: list[bytes]) -> Iterator[tuple[list[Record], list[int], bytes]]:
+    """Consecutive records (with the sizes of their lines, and the text) and consecutive odd lines
+    (the text alone) in turn; too many of them are taken together."""
+    total = len(lines) + len(batch.odd)
+    own = dict(zip(_places(batch), range(len(lines)), strict=True))
+    turns = [(is_odd, list(run)) for is_odd, run in groupby(range(total), batch.odd.__contains__)]
+    if len(turns) > _MOST_RUNS and lines:
+        texts = [batch.odd[at][0] if at in batch.odd else lines[own[at]] for at in range(total)]
+        bounds = [0, *list(_places(batch))[1:], total]
+        sizes = [sum(map(len, texts[a:b])) for a, b in pairwise(bounds)]
+        yield batch.records, sizes, b"".join(texts)
+        return
+    for is_odd, run in turns:
+        if is_odd:
+            yield [], [], b"".join(batch.odd[at][0] for at in run)
+        else:
+            first, last = own[run[0]], own[run[-1]] + 1
+            part = lines[first:last]
+            yield batch.records[first:last], list(map(len, part)), b"".join(part)
 
 
 def graft(batch: Batch, entries: Sequence[bytes], keys: Keys) -> None:
@@ -80,7 +190,16 @@ def graft(batch: Batch, entries: Sequence[bytes], keys: Keys) -> None:
 
 
 def to_lines(batch: Batch) -> list[bytes]:
-    """The batch's lines with their ends."""
+    """All lines of the batch with their ends, those that are no records among them."""
+    lines = _record_lines(batch)
+    if batch.odd:
+        own = iter(lines)
+        total = len(lines) + len(batch.odd)
+        return [batch.odd[at][0] if at in batch.odd else next(own) for at in range(total)]
+    return lines
+
+
+def _record_lines(batch: Batch) -> list[bytes]:
     if batch.ends is None:
         return [b"\t".join(record) + b"\n" for record in batch.records]
     return [b"\t".join(record) + end for record, end in zip(batch.records, batch.ends, strict=True)]

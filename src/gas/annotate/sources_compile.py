@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -85,11 +85,13 @@ def compile_source(
     genome: Genome,
     contigs: Iterable[str],
     fields: Sequence[str] | None = None,
+    ids: bool | None = None,
 ) -> Compiled:
     """Compile ``path`` (VCF or BED; plain, gzip or BGZF) into ``target``.
 
-    ``fields``: INFO keys to take; by default those of ``WELL_KNOWN[name]``, else all. Raises
-    PackError with the line of a fault.
+    ``fields``: INFO keys to take; by default those of ``WELL_KNOWN[name]``, else all. ``ids``:
+    whether the ID column holds identifiers to keep; by default for dbSNP. Raises PackError with
+    the line of a fault.
     """
     names = ContigNames(contigs)
     columns: dict[str, _Columns] = {}
@@ -98,7 +100,9 @@ def compile_source(
             if path.name.removesuffix(".gz").endswith(".bed"):
                 spec, passed = _read_bed(name, target.name, lines, names, columns)
             else:
-                spec, passed = _read_vcf(name, target.name, lines, names, columns, genome, fields)
+                spec, passed = _read_vcf(
+                    name, target.name, lines, names, columns, genome, fields, ids
+                )
     except (OSError, EOFError) as error:
         raise PackError(f"The source {path.name} cannot be read ({error}).") from None
     if not columns:
@@ -113,7 +117,9 @@ def compile_source(
 def _open(path: Path) -> IO[bytes]:
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
-    return cast("IO[bytes]", gzip.open(path, "rb") if packed else path.open("rb"))
+    if packed:
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
 
 
 def _is_position(cell: bytes) -> bool:
@@ -131,6 +137,7 @@ def _read_vcf(
     columns: dict[str, _Columns],
     genome: Genome,
     fields: Sequence[str] | None,
+    ids: bool | None,
 ) -> tuple[SourceSpec, int]:
     declared: dict[str, tuple[str, str, str]] = {}
     spec: SourceSpec | None = None
@@ -143,7 +150,7 @@ def _read_vcf(
                 declared[found["id"]] = (found["number"], found["type"], found["text"])
             continue
         if line.startswith(b"#"):
-            spec = _spec(name, file, declared, fields)
+            spec = _spec(name, file, declared, fields, ids)
             numbers = [declared[f.key][0] for f in spec.fields]
             continue
         if spec is None:
@@ -171,8 +178,10 @@ def _spec(
     file: str,
     declared: dict[str, tuple[str, str, str]],
     fields: Sequence[str] | None,
+    ids: bool | None,
 ) -> SourceSpec:
-    ids = name.lower().startswith("dbsnp")
+    if ids is None:
+        ids = name.lower().startswith("dbsnp")
     if fields is None:
         known = WELL_KNOWN.get(name.lower())
         fields = list(declared) if known is None else [key for key in known if key in declared]
@@ -299,14 +308,13 @@ def _write(target: Path, columns: dict[str, _Columns], ids: bool) -> int:
 
 
 def _write_columns(out: IO[bytes], ready: dict[str, _Ready]) -> int:
-    head: list[list[object]] = [[name, 0, 0, 0, 0] for name in ready]
+    head: list[list[Any]] = [[name, 0, 0, 0, 0] for name in ready]
     room = len(json.dumps({"contigs": head})) + 80 * len(ready)
     at = _aligned(16 + room)
     for entry, (keys, offsets, text) in zip(head, ready.values(), strict=True):
-        second = _aligned(at + keys.nbytes)
-        third = _aligned(second + offsets.nbytes)
-        entry[1:] = [len(keys), at, second, third]
-        at = _aligned(third + len(text))
+        entry[1:] = [len(keys), at, _aligned(at + keys.nbytes), 0]
+        entry[4] = _aligned(_aligned(at + keys.nbytes) + offsets.nbytes)
+        at = _aligned(entry[4] + len(text))
     packed = json.dumps({"contigs": head}).encode().ljust(room)
     out.write(MAGIC + len(packed).to_bytes(8, "little") + packed)
     for keys, offsets, text in ready.values():

@@ -27,9 +27,12 @@ class Limits:
     #: Deflate cannot exceed 1032; the widest real call sets stay below 200.
     ratio: int = 500
     ratio_from_bytes: int = 64 << 20
-    line_bytes: int = 64 << 20
+    line_bytes: int = 32 << 20
     header_lines: int = 200_000
     header_bytes: int = 64 << 20
+    samples: int = 500_000
+    #: ALT alleles of one record; a record with more is passed through as it is.
+    alts: int = 1_000
 
 
 class ByteStream:

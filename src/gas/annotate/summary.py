@@ -263,10 +263,12 @@ _COUNTERS = (
 class Tally:
     """Counts slices of one engine's output."""
 
-    def __init__(self, info: InfoField, lengths: Mapping[str, int]) -> None:
-        """``lengths``: the reference's contigs in bases."""
+    def __init__(
+        self, info: InfoField, lengths: Mapping[str, int], names: ContigNames | None = None
+    ) -> None:
+        """``lengths``: the reference's contigs in bases; ``names``: what else they are called."""
         self._layout = Layout(info)
-        self._names = ContigNames(lengths)
+        self._names = names or ContigNames(lengths)
         self._lengths = lengths
 
     def count(

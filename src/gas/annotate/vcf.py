@@ -2,7 +2,8 @@
 
     VcfFile       the file: its header, and its body as often as one likes
     Slice         about one MiB of whole lines, cut by the text alone
-    Batch         a slice's records, each split at its first eight tabs, and their line ends
+    Batch         a slice's records, each split at its first eight tabs, and their line ends; and
+                  its other lines, which are passed through as they are
     Span, Order   the rule that contigs are contiguous and positions do not decrease
 
 A line may end in LF or CRLF, the last one in nothing. VCF 3.3 to 4.5 read alike here: nothing of
@@ -11,8 +12,9 @@ the meta-information is interpreted. Columns: VCF 4.5 specification, section 1.6
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
@@ -20,14 +22,13 @@ from gas.annotate.engines import Record
 from gas.annotate.stream import ByteStream, Limits
 from gas.errors import InputError
 
-__all__ = ["Batch", "Limits", "Order", "Slice", "Span", "VcfFile", "split"]
+__all__ = ["Batch", "Limits", "Order", "Slice", "Span", "Unsorted", "VcfFile", "split"]
 
 COLUMNS = (b"#CHROM", b"POS", b"ID", b"REF", b"ALT", b"QUAL", b"FILTER", b"INFO")
 SLICE_BYTES = 1 << 20
 _HEADER_READ_BYTES = 1 << 16
 _MAX_POS = 2**31 - 1
-_CONTIG, _POS = itemgetter(0), itemgetter(1)
-_SORT_HINT = "Sort it, for example with `bcftools sort`, and try again."
+_CONTIG, _POS, _ALT = itemgetter(0), itemgetter(1), itemgetter(4)
 #: First bytes of what people upload by mistake, and what to do instead.
 _LOOKALIKES = (
     (b"BCF", "It looks like BCF: convert it with `bcftools view -Oz`."),
@@ -51,15 +52,28 @@ class Slice:
 
     first_line: int
     text: bytes
+    #: Records that must not be annotated, by their index among the slice's lines, and why.
+    rejected: Mapping[int, str] = field(default_factory=dict)
+    #: The lines' numbers in the input, where they do not follow one another.
+    lines: Sequence[int] | None = None
+
+    def line(self, at: int) -> int:
+        """The 1-based number, in the input, of the slice's line ``at``."""
+        return self.first_line + at if self.lines is None else self.lines[at]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """``ends[i]`` is what follows record ``i``; None: every record ends in LF."""
+    """``ends[i]`` is what follows record ``i``; None: every record ends in LF.
+
+    ``odd``: lines that are no records, with their ends, by their index in the slice; ``places``:
+    the records' own, None where there is nothing odd and record ``i`` is line ``i``."""
 
     first_line: int
     records: list[Record]
     ends: list[bytes] | None
+    odd: Mapping[int, tuple[bytes, str]] = field(default_factory=dict)
+    places: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +84,10 @@ class Span:
     first_line: int
     first_pos: int
     last_pos: int
+
+
+class Unsorted(InputError):
+    """The records are not sorted."""
 
 
 class VcfFile:
@@ -100,13 +118,16 @@ class VcfFile:
         """Every record and its 1-based line number. Each call starts anew; order is checked."""
         order = Order()
         for piece in self.slices():
-            batch = split(piece)
+            batch = split(piece, self.limits.alts)
             order.add(spans(batch))
-            yield from enumerate(batch.records, batch.first_line)
+            for at, record in zip(batch.places or range(len(batch.records)), batch.records,
+                                  strict=True):  # fmt: skip
+                yield piece.line(at), record
 
 
-def split(piece: Slice) -> Batch:
-    """The records of a slice. Raises InputError where a line has fewer than eight columns."""
+def split(piece: Slice, alts: int = Limits.alts) -> Batch:
+    """The records of a slice, and its lines that are none: without a contig, a position and eight
+    columns, or with more than ``alts`` ALT alleles."""
     text = piece.text
     lines = text.split(b"\n")
     ends: list[bytes] | None = None
@@ -121,63 +142,95 @@ def split(piece: Slice) -> Batch:
                 lines[i] = line[:-1]
                 ends[i] = b"\r" + ends[i]
     records = [line.split(b"\t", 8) for line in lines]
-    if records and min(map(len, records)) < 8:
-        _refuse_short(piece.first_line, records)
+    if records and not _are_plain(records, alts):
+        return _sift(piece.first_line, lines, records, ends, alts)
     return Batch(piece.first_line, records, ends)
 
 
+def _are_plain(records: list[Record], alts: int) -> bool:
+    """Whether all are records at a glance; False: look at each."""
+    if min(map(len, records)) < 8:
+        return False
+    texts = list(map(_POS, records))
+    return (
+        all(texts)
+        and b"".join(texts).isdigit()
+        and max(map(len, texts)) < 10
+        and max(map(len, map(_ALT, records))) <= alts
+        and not any(contig[:1] in (b"", b"#") for contig in set(map(_CONTIG, records)))
+    )
+
+
+def _sift(
+    first_line: int,
+    lines: list[bytes],
+    records: list[Record],
+    ends: list[bytes] | None,
+    alts: int,
+) -> Batch:
+    odd: dict[int, tuple[bytes, str]] = {}
+    places = []
+    for at, record in enumerate(records):
+        why = _why_odd(record, alts)
+        if why:
+            odd[at] = (lines[at] + (b"\n" if ends is None else ends[at]), why)
+        else:
+            places.append(at)
+    if not odd:
+        return Batch(first_line, records, ends)
+    return Batch(
+        first_line,
+        [records[at] for at in places],
+        None if ends is None else [ends[at] for at in places],
+        odd,
+        places,
+    )
+
+
+def _why_odd(record: Record, alts: int) -> str:
+    """Why a line cannot be taken for a record, as a sentence; empty: it can."""
+    if record == [b""]:
+        return "The line is empty."
+    if record[0][:1] == b"#":
+        return "The line is a header line; a VCF has one header, at its top."
+    if len(record) < 8:
+        return f"There are {len(record)} of the eight columns CHROM to INFO, separated by tabs."
+    if not record[0]:
+        return "CHROM is empty."
+    text = record[1]
+    if not text.isdigit() or len(text) > 10 or int(text) > _MAX_POS:
+        return "POS is not a whole number from 0 to 2147483647."
+    if len(record[4]) > alts and record[4].count(b",") >= alts:
+        return f"ALT has more than {alts:,} alleles."
+    return ""
+
+
 def spans(batch: Batch) -> list[Span]:
-    """The batch as spans. Raises InputError where positions decrease or are no positions."""
+    """The batch as spans; their lines are as if it had records alone. Raises Unsorted where
+    positions decrease."""
     return _one_span(batch) or _each_span(batch)
 
 
 def _one_span(batch: Batch) -> list[Span]:
-    """The usual batch: one contig, sorted, nothing to refuse. Empty: look at each record."""
-    contigs = set(map(_CONTIG, batch.records))
-    texts = list(map(_POS, batch.records))
-    if len(contigs) != 1 or not all(texts) or not b"".join(texts).isdigit():
+    """The usual batch: one contig, sorted. Empty: look at each record."""
+    if len(set(map(_CONTIG, batch.records))) != 1:
         return []
-    contig = contigs.pop()
-    positions = list(map(int, texts))
-    if positions != sorted(positions) or positions[-1] > _MAX_POS or contig[:1] in (b"", b"#"):
+    positions = list(map(int, map(_POS, batch.records)))
+    if positions != sorted(positions):
         return []
-    return [Span(contig, batch.first_line, positions[0], positions[-1])]
+    return [Span(batch.records[0][0], batch.first_line, positions[0], positions[-1])]
 
 
 def _each_span(batch: Batch) -> list[Span]:
     found: list[Span] = []
-    contig: bytes | None = None
-    first_line = first_pos = last_pos = 0
-    for line, record in enumerate(batch.records, batch.first_line):
-        is_new = record[0] != contig
-        if is_new:
-            _refuse_no_contig(record[0], line)
-        text = record[1]
-        pos = int(text) if text.isdigit() and len(text) <= 10 else -1
-        if not 0 <= pos <= _MAX_POS:
-            raise InputError("POS is not a whole number from 0 to 2147483647.", line=line, column=2)
-        if is_new:
-            if contig is not None:
-                found.append(Span(contig, first_line, first_pos, last_pos))
-            contig, first_line, first_pos = record[0], line, pos
-        elif pos < last_pos:
-            raise InputError(
-                "The records are not sorted by position.", hint=_SORT_HINT, line=line, column=2
-            )
-        last_pos = pos
-    if contig is not None:
-        found.append(Span(contig, first_line, first_pos, last_pos))
+    line = batch.first_line
+    for contig, run in groupby(batch.records, _CONTIG):
+        positions = list(map(int, map(_POS, run)))
+        if positions != sorted(positions):
+            raise Unsorted
+        found.append(Span(contig, line, positions[0], positions[-1]))
+        line += len(positions)
     return found
-
-
-def _refuse_no_contig(name: bytes, line: int) -> None:
-    if not name or name[:1] == b"#":
-        raise InputError(
-            f"Expected a record, but the line {'is a header line' if name else 'has no CHROM'}.",
-            hint="A VCF has one header, at its top.",
-            line=line,
-            column=1,
-        )
 
 
 class Order:
@@ -188,25 +241,14 @@ class Order:
         self._last: Span | None = None
 
     def add(self, found: Iterable[Span]) -> None:
-        """Raises InputError where positions decrease or a contig comes back."""
+        """Raises Unsorted where positions decrease or a contig comes back."""
         for span in found:
             last = self._last
             if last is not None and last.contig == span.contig:
                 if span.first_pos < last.last_pos:
-                    raise InputError(
-                        "The records are not sorted by position.",
-                        hint=_SORT_HINT,
-                        line=span.first_line,
-                        column=2,
-                    )
+                    raise Unsorted
             elif span.contig in self.contigs:
-                raise InputError(
-                    "The records are not sorted: contig "
-                    f"{show(span.contig)} comes back after another one.",
-                    hint=_SORT_HINT,
-                    line=span.first_line,
-                    column=1,
-                )
+                raise Unsorted
             self.contigs[span.contig] = None
             self._last = span
 
@@ -223,32 +265,48 @@ def show(name: bytes) -> str:
 
 def _read_header(stream: ByteStream, limits: Limits) -> list[bytes]:
     lines: list[bytes] = []
-    rest = b""
-    size = 0
+    held: list[bytes] = []  # pieces of a line that has not ended yet
+    held_bytes = size = 0
     while True:
         piece = stream.read(_HEADER_READ_BYTES)
         size += len(piece)
-        if not lines and not rest:
-            _refuse_lookalike(piece)
-        _refuse_nul(piece, len(lines) + 1 + rest.count(b"\n"))
-        rest += piece
+        if not size - len(piece):
+            refuse_lookalike(piece)
+        _refuse_nul(piece, len(lines) + 1)
         at_end = len(piece) < _HEADER_READ_BYTES
-        whole = _split_lf(rest)
-        is_cut = not at_end and whole and not whole[-1].endswith(b"\n")
-        rest = whole.pop() if is_cut else b""
-        for line in whole:
-            lines.append(line)
-            if _is_last(line, len(lines)):
-                return lines
-            if len(lines) > limits.header_lines:
-                raise InputError(f"The header has more than {limits.header_lines:,} lines.")
-        if size > limits.header_bytes or len(rest) > limits.line_bytes:
+        if b"\n" in piece or at_end:
+            whole = _split_lf(b"".join([*held, piece]))
+            is_cut = not at_end and not whole[-1].endswith(b"\n")
+            held = [whole.pop()] if is_cut else []
+            held_bytes = sum(map(len, held))
+            for line in whole:
+                lines.append(line)
+                if _is_last(line, len(lines)):
+                    refuse_samples(line, len(lines), limits)
+                    return lines
+                if len(lines) > limits.header_lines:
+                    raise InputError(f"The header has more than {limits.header_lines:,} lines.")
+        else:
+            held.append(piece)
+            held_bytes += len(piece)
+        if size > limits.header_bytes or held_bytes > limits.line_bytes:
             raise InputError(
                 f"The header holds more than {min(limits.header_bytes, limits.line_bytes):,} "
                 "bytes without a #CHROM line."
             )
         if at_end:
             raise _no_vcf("the file ends before a line that starts with #CHROM", len(lines))
+
+
+def refuse_samples(chrom_line: bytes, number: int, limits: Limits) -> None:
+    """Raises InputError where the #CHROM line, line ``number``, names more than may be."""
+    samples = chrom_line.count(b"\t") - 8
+    if samples > limits.samples:
+        raise InputError(
+            f"The file has {samples:,} samples; up to {limits.samples:,} are taken here.",
+            hint="Split it by samples: annotations do not depend on them.",
+            line=number,
+        )
 
 
 def _split_lf(text: bytes) -> list[bytes]:
@@ -288,7 +346,9 @@ def _no_vcf(why: str, line: int) -> InputError:
     )
 
 
-def _refuse_lookalike(head: bytes) -> None:
+def refuse_lookalike(head: bytes) -> None:
+    """``head``: the first bytes of a text, decompressed where it was compressed. Raises InputError
+    where they are those of another format."""
     for magic, hint in _LOOKALIKES:
         if head.startswith(magic):
             raise InputError("This is not a VCF file.", hint=hint, line=1)
@@ -347,22 +407,3 @@ def _too_long(limits: Limits, line: int) -> InputError:
         hint="If it is real, split the file by samples.",
         line=line,
     )
-
-
-def _refuse_short(first_line: int, records: list[Record]) -> None:
-    for line, record in enumerate(records, first_line):
-        if record == [b""]:
-            raise InputError("The line is empty.", hint="Remove it.", line=line)
-        if record[0][:1] == b"#":
-            raise InputError(
-                "Expected a record, but the line is a header line.",
-                hint="A VCF has one header, at its top.",
-                line=line,
-            )
-        if len(record) < 8:
-            raise InputError(
-                f"The record has {len(record)} of the eight columns CHROM to INFO.",
-                hint="Columns are separated by tabs, not by spaces.",
-                line=line,
-                column=len(record),
-            )

@@ -11,10 +11,10 @@ from django.urls import reverse
 from ninja import Header, Query, Router, Status
 
 from gas.api.auth import user_of
-from gas.api.schemas import JobOut, JobPage, NewJob, job_out
-from gas.jobs import lifecycle, states, uploads
+from gas.api.schemas import FindingsOut, JobOut, JobPage, NewJob, job_out
+from gas.jobs import erase, lifecycle, states, uploads
 from gas.jobs.models import Job
-from gas.web import downloads
+from gas.web import downloads, findings
 from gas.web.views.logs import log_text
 from gas.wiring import get_services
 
@@ -22,7 +22,7 @@ router = Router(tags=["jobs"])
 
 
 def _find(request: HttpRequest, job_id: UUID) -> Job:
-    job = Job.objects.filter(owner=user_of(request), pk=job_id).first()
+    job = Job.objects.of(user_of(request)).filter(pk=job_id).first()
     if job is None:
         raise Http404
     return job
@@ -60,7 +60,7 @@ def list_jobs(
     after: UUID | None = None,
 ) -> JobPage:
     """`next` is the address of the following page; `after` is the last job of the one before."""
-    jobs = Job.objects.filter(owner=user_of(request))
+    jobs = Job.objects.of(user_of(request))
     if status is not None:
         jobs = jobs.filter(status=status)
     if after is not None:
@@ -91,10 +91,28 @@ def cancel_job(request: HttpRequest, job_id: UUID) -> JobOut:
     return job_out(request, job)
 
 
+@router.delete("/{uuid:job_id}", response={202: None}, summary="Delete a job")
+def delete_job(request: HttpRequest, job_id: UUID) -> Status[None]:
+    """Gone at once for you; its input, results and archived copies are removed within minutes. A
+    running job is cancelled first. There is no way back."""
+    erase.ask_erase(get_services(), _find(request, job_id))
+    return Status(202, None)
+
+
 @router.get("/{uuid:job_id}/log", url_name="job_log", summary="The job's log, as text")
 def job_log(request: HttpRequest, job_id: UUID) -> HttpResponse:
     text = log_text(_find(request, job_id))
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+@router.get("/{uuid:job_id}/findings", response=FindingsOut, summary="What was found in the input")
+def job_findings(request: HttpRequest, job_id: UUID) -> FindingsOut:
+    """Of a completed job whose result is at hand; 404 for any other. At most 1,000 findings, 20 of
+    one rule: `counts` has the number of each rule's, `unlisted` of those left out."""
+    values = findings.read(get_services(), _find(request, job_id))
+    if values is None:
+        raise Http404
+    return FindingsOut(**values)
 
 
 @router.get("/{uuid:job_id}/input", url_name="job_input", summary="What was uploaded")

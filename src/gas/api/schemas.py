@@ -11,11 +11,12 @@ from django.urls import reverse
 from ninja import Field, Schema
 
 from gas.jobs.models import Job, Upload
+from gas.web import downloads
 
 
 class NewUpload(Schema):
     filename: str = Field(max_length=1000, description="Shown to people; never a path.")
-    size_bytes: int = Field(description="Exactly as many bytes as will be sent.")
+    size_bytes: int = Field(le=1 << 50, description="Exactly as many bytes as will be sent.")
 
 
 class Part(Schema):
@@ -55,6 +56,14 @@ class JobOut(Schema):
     reference: str
     engine: str
     status: str = Field(description="PENDING, RUNNING, COMPLETED, FAILED or CANCELLED.")
+    result_state: str = Field(
+        description="Where the result lies: STORED or ARCHIVING (at hand), ARCHIVED (in cold "
+        "storage), THAWING (being restored); empty before COMPLETED."
+    )
+    archive_due_at: datetime | None = Field(
+        description="When the result moves to cold storage; null: it stays."
+    )
+    thaw_ready_at: datetime | None = Field(description="Estimate while THAWING.")
     progress: float = Field(description="Share of the input that is read, 0 to 1.")
     submitted_at: datetime
     started_at: datetime | None
@@ -62,8 +71,30 @@ class JobOut(Schema):
     failure_code: str
     failure: str = Field(description="For a person: what went wrong and what to do.")
     summary: dict[str, Any] = Field(description="Counts of the result; empty before COMPLETED.")
-    files: list[File] = Field(description="The result; empty before COMPLETED.")
+    files: list[File] = Field(description="The result; empty unless at hand.")
     url: str = Field(description="The job's page.")
+
+
+class Finding(Schema):
+    severity: str = Field(description="`error` or `warning`.")
+    line: int = Field(description="1-based; 0: the whole file.")
+    column: int = Field(description="1-based, of the tab-separated columns; 0: the whole line.")
+    field: str
+    rule: str = Field(description="A stable id; docs/validation.md tells each.")
+    message: str
+    fix: str = Field(description="What to do.")
+
+
+class FindingsOut(Schema):
+    version: str = Field(description="The VCF version that the file says it has.")
+    records: int
+    rejected: int = Field(description="Lines passed through unannotated: those of rejected.tsv.")
+    sorted: bool = Field(description="The input was not in order and was sorted.")
+    notes: list[str]
+    counts: dict[str, int] = Field(description="Rule -> how often it was broken.")
+    unlisted: dict[str, int] = Field(description="Rule -> findings that are only counted.")
+    findings: list[Finding]
+    reference: dict[str, Any] = Field(description="What the build check saw.")
 
 
 class JobPage(Schema):
@@ -94,7 +125,7 @@ def job_out(request: HttpRequest, job: Job) -> JobOut:
             **file,
             url=request.build_absolute_uri(reverse("api:job_file", args=[job.pk, file["name"]])),
         )
-        for file in job.result_files
+        for file in downloads.result_files(job)
     ]
     fields = {name: getattr(job, name) for name in JobOut.model_fields if hasattr(job, name)}
     page = request.build_absolute_uri(reverse("job-detail", args=[job.pk]))

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gas.config import get_settings, on_terminal, override_environment
+from gas.cli.show import progress_line
+from gas.config import get_settings, override_environment
 from gas.errors import GasError
 
 
@@ -52,7 +53,7 @@ def up(
 
 
 def worker(
-    queue: Annotated[str, typer.Argument(help="annotate, notify or reap.")],
+    queue: Annotated[str, typer.Argument(help="annotate, notify, archive, restore or reap.")],
     data: Annotated[
         Path | None, typer.Option(help="Data folder.", show_default="GAS_DATA_DIR")
     ] = None,
@@ -158,38 +159,6 @@ def demo(
     from gas.demo.run import run_demo
 
     run_demo(say, keep=keep)
-
-
-class progress_line:
-    """A context whose value, called with a job, shows how far it is; on a terminal only."""
-
-    def __init__(self, title: str) -> None:
-        self._title = title
-        self._bar: Any = None
-
-    def __enter__(self) -> Any:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[status]}"),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            disable=not on_terminal(),
-            transient=True,
-        )
-        self._bar.start()
-        task = self._bar.add_task(self._title, total=1.0, status="")
-
-        def look(job: dict[str, Any]) -> None:
-            self._bar.update(task, completed=job["progress"], status=job["status"].lower())
-
-        return look
-
-    def __exit__(self, *_exception: object) -> None:
-        self._bar.stop()
 
 
 def _override(

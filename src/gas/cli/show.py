@@ -1,11 +1,13 @@
-"""A run's summary as lines for a person to read."""
+"""What a person sees of a run: its summary as lines, its progress as a bar."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from gas.annotate.fit import REASONS
+from gas.config import on_terminal
 
 
 def summary_lines(report: Mapping[str, Any]) -> Iterator[str]:
@@ -44,3 +46,28 @@ def _table(counts: Mapping[str, int]) -> Iterator[str]:
     width = max(map(len, counts), default=0)
     for name, count in counts.items():
         yield f"  {name:<{width}}  {count:>12,}"
+
+
+@contextmanager
+def progress_line(title: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """A bar on the terminal, if there is one; its value is called with a job as the API gives it
+    and shows how far that is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[status]}"),
+        TimeElapsedColumn(),
+    )
+    bar = Progress(
+        *columns, console=Console(stderr=True), disable=not on_terminal(), transient=True
+    )
+    with bar:
+        task = bar.add_task(title, total=1.0, status="")
+
+        def look(job: Mapping[str, Any]) -> None:
+            bar.update(task, completed=job["progress"], status=job["status"].lower())
+
+        yield look

@@ -25,8 +25,7 @@ from typing import Any
 import httpx
 
 from gas import procs
-from gas.cli.service import progress_line
-from gas.cli.show import summary_lines
+from gas.cli.show import progress_line, summary_lines
 from gas.client import Client
 from gas.config import child_environment
 from gas.errors import GasError

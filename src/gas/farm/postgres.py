@@ -249,9 +249,9 @@ def _installed_binaries() -> Path:
 
 
 def _major(binaries: Path) -> str:
-    match = re.fullmatch(r"pginstall(\d+)|postgresql-(\d+)", binaries.parent.name)
+    match = re.fullmatch(r"pginstall(\d+)", binaries.parent.name)
     assert match is not None
-    return match[1] or match[2]
+    return match[1]
 
 
 def _reachable_binaries(folder: Path, owner: Owner) -> Path:
@@ -260,14 +260,19 @@ def _reachable_binaries(folder: Path, owner: Owner) -> Path:
     binaries = _installed_binaries()
     if owner.uid is None or _others_can_enter(binaries):
         return binaries
+    install, package = binaries.parent, binaries.parent.parent
     copy = folder / f"postgresql-{_major(binaries)}"
     if not copy.exists():
         part = folder / f"copy-{secrets.token_hex(4)}"
-        shutil.copytree(binaries.parent, part, symlinks=True)
+        shutil.copytree(install, part / package.name / install.name, symlinks=True)
+        # The programs look for the wheel's own libraries beside the package.
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, part / libraries.name, symlinks=True)
         for path in (part, *part.rglob("*")):
             os.chown(path, owner.uid, -1, follow_symlinks=False)
         part.rename(copy)
-    return copy / "bin"
+    return copy / package.name / install.name / "bin"
 
 
 def _others_can_enter(folder: Path) -> bool:

@@ -3,7 +3,7 @@
     postgres      only where DATABASE_URL is not set
     web           gunicorn, on a socket that the supervisor holds
     annotator-N   workers of the queue `annotate`
-    notify, reap  one worker for each of the small queues
+    notify, archive, restore, reap   one worker for each of the small queues
 
 What dies is started again, after a wait that grows. Every part is told by the kernel when the
 supervisor is gone (``gas.procs``), so even `kill -9` leaves no orphan behind.
@@ -99,7 +99,7 @@ class Supervisor:
         self._add(self._web_part())
         for number in range(1, self.settings.annotators + 1):
             self._add(self._worker_part(f"annotator-{number}", "annotate"))
-        for queue_name in ("notify", "reap"):
+        for queue_name in ("notify", "archive", "restore", "reap"):
             self._add(self._worker_part(queue_name, queue_name))
         self._wait_ready()
         self.say(f"GAS is up: {self.settings.public_url}   (Ctrl-C stops it)")
@@ -133,15 +133,21 @@ class Supervisor:
 
         setup_django()
         from django.core.management import call_command
-        from django.db import connection, connections
+        from django.db import OperationalError, connection, connections
 
         begun = time.monotonic()
-        with connection.cursor() as cursor:
-            # Two starts on one database take turns.
-            cursor.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"gas mig")])
-            call_command("migrate", interactive=False, verbosity=0)
-            call_command("createcachetable", verbosity=0)
-            password = first_start.ensure_operator()
+        try:
+            with connection.cursor() as cursor:
+                # Two starts on one database take turns.
+                cursor.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"gas mig")])
+                call_command("migrate", interactive=False, verbosity=0)
+                call_command("createcachetable", verbosity=0)
+                password = first_start.ensure_operator()
+        except OperationalError as error:
+            raise DoesNotStart(
+                f"The database does not answer: {' '.join(str(error).split())}",
+                hint="Is DATABASE_URL right, and is that server up?",
+            ) from None
         connections.close_all()
         self.say(f"  {'database':<12} ready     {'':<11} {time.monotonic() - begun:.1f} s")
         if password is not None:
@@ -165,7 +171,7 @@ class Supervisor:
         )
         client = http.client.HTTPConnection(host, self.settings.port, timeout=5)
         with contextlib.suppress(OSError, http.client.HTTPException):
-            client.request("GET", "/readyz", headers={"Host": self.settings.hosts[0]})
+            client.request("GET", "/readyz", headers={"Host": "localhost"})
             return client.getresponse().status == http.HTTPStatus.OK
         return False
 
@@ -185,7 +191,7 @@ class Supervisor:
         handle = self._listener.fileno()
         command = [
             sys.executable, "-m", "gunicorn", "gas.wsgi:application", "--name", "gas-web",
-            "--bind", f"fd://{handle}", "--worker-class", "gthread",
+            "--bind", f"fd://{handle}", "--worker-class", "gas.farm.web.Worker",
             "--workers", str(self.settings.web_workers),
             "--threads", str(self.settings.web_threads), "--keep-alive", "15",
             "--graceful-timeout", "15", "--timeout", "60", "--no-control-socket",

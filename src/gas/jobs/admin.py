@@ -1,10 +1,14 @@
-"""The operator's view of jobs: everything to read, nothing to change by hand."""
+"""The operator's view of jobs: everything to read; to do only what the life of a job allows."""
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
+from gas.jobs import keeping, lifecycle
 from gas.jobs.models import Job, JobEvent, Upload
+from gas.wiring import get_services
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -30,16 +34,46 @@ class EventInline(admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(Job)
 class JobAdmin(ReadOnly):
-    list_display = ("id", "owner", "filename", "status", "engine", "reference", "submitted_at",
-                    "finished_at", "attempt", "tries", "worker")  # fmt: skip
-    list_filter = ("status", "engine", "reference", "failure_code")
-    search_fields = ("id", "owner__email", "filename")
+    list_display = (
+        "id",
+        "owner",
+        "filename",
+        "status",
+        "result_state",
+        "keep_halted",
+        "engine",
+        "submitted_at",
+        "finished_at",
+        "tries",
+        "worker",
+    )
+    list_filter = ("status", "result_state", "keep_halted", "engine", "reference", "failure_code")
+    search_fields = ("=id", "owner__email", "filename")
     date_hierarchy = "submitted_at"
     inlines = (EventInline,)
+    actions = ("cancel", "retry", "resume_keeping")
+
+    @admin.action(description="Cancel", permissions=["view"])
+    def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        done = sum(lifecycle.cancel(get_services(), job) for job in jobs)
+        self.message_user(request, f"{done} cancelled; what is over stays as it is.")
+
+    @admin.action(description="Try again (failed jobs)", permissions=["view"])
+    def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        done = sum(lifecycle.retry(get_services(), job) for job in jobs)
+        self.message_user(request, f"{done} will be tried again; only failed jobs can be.")
+
+    @admin.action(description="Go on after an alarm (archive, restore)", permissions=["view"])
+    def resume_keeping(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        halted = [job for job in jobs if job.keep_halted]
+        for job in halted:
+            keeping.resume(get_services(), job)
+        level = messages.SUCCESS if halted else messages.WARNING
+        self.message_user(request, f"{len(halted)} go on.", level)
 
 
 @admin.register(Upload)
 class UploadAdmin(ReadOnly):
     list_display = ("id", "owner", "filename", "declared_bytes", "state", "created_at")
     list_filter = ("state",)
-    search_fields = ("id", "owner__email", "filename")
+    search_fields = ("=id", "owner__email", "filename")

@@ -1,6 +1,6 @@
 """The way of a job, from top to bottom.
 
-    submit ─► annotate ─► (completed or failed) ─► notify
+    submit ─► annotate ─► (completed or failed) ─► notify, keep (gas.jobs.keeping)
                  └─ cancel, hand back, try again
 
 Rules that hold everywhere here:
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, OperationalError, connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from gas.accounts.models import User
 from gas.accounts.plans import get_plan
@@ -32,7 +32,8 @@ from gas.errors import Cancelled, GasError, TransientError
 from gas.jobs import queue
 from gas.jobs.models import NEXT_ATTEMPT, Job, JobEvent, Upload, advance, holds
 from gas.jobs.runner import Outcome, Task
-from gas.jobs.states import CANCEL, CLAIM, COMPLETE, FAIL, RELEASE, Status
+from gas.jobs.states import CANCEL, CLAIM, COMPLETE, FAIL, RELEASE, RETRY, ResultState, Status
+from gas.notify import notify
 from gas.notify.models import Mail
 from gas.wiring import Services
 
@@ -172,6 +173,7 @@ def annotate(
         outcome = svc.runner.run(_task(svc, claim), _keeper(svc, claim, stopping))
     except LostClaim:
         log.warning("claim lost", extra={"job": str(job_id), "attempt": claim.attempt})
+        discard(svc, claim.job.attempt_prefix(claim.attempt))
     except Cancelled:
         _hand_back(svc, claim)
     except GasError as error:
@@ -250,6 +252,7 @@ def _publish(svc: Services, claim: Claim, outcome: Outcome) -> bool:
     """RUNNING → COMPLETED: point the row at this attempt's files and ask for the mail, at once."""
     job = claim.job
     with transaction.atomic():
+        due = _archive_due(svc, job)
         won = advance(
             job.pk,
             COMPLETE,
@@ -262,16 +265,37 @@ def _publish(svc: Services, claim: Claim, outcome: Outcome) -> bool:
             summary=outcome.summary,
             failure="",
             failure_code="",
+            result_state=ResultState.STORED,
+            in_hot=True,
+            archive_due_at=due,
         )
         if won:
             records = outcome.summary.get("records", 0)
             _tell(svc, job.pk, claim.attempt, f"Completed: {records:,} records.")
-            _ask_for_mail(svc, job.pk)
+            notify.ask(svc, job.pk, Mail.Kind.JOB_OVER, round=job.reruns)
+            if due is not None:
+                queue.enqueue(queue.ARCHIVE, job.pk, at=due)
+                _warn_before_archive(svc, job, due)
     if not won:
         # Someone else holds the job now. What we wrote is in our own place: nobody points at it.
         log.warning("late publish refused", extra={"job": str(job.pk), "attempt": claim.attempt})
         discard(svc, job.attempt_prefix(claim.attempt))
     return won
+
+
+def _archive_due(svc: Services, job: Job) -> datetime | None:
+    """When the result leaves for the cold tier, by the owner's plan as it is now; the plan is read
+    again at that time."""
+    plan = User.objects.values_list("plan", flat=True).get(pk=job.owner_id)
+    retention_s = get_plan(plan, svc.settings).retention_s
+    return None if retention_s is None else svc.now() + timedelta(seconds=retention_s)
+
+
+def _warn_before_archive(svc: Services, job: Job, due: datetime) -> None:
+    """The mail before an archive, for those who want it: when a third of the time is left."""
+    if User.objects.filter(pk=job.owner_id, mail_before_archive=True).exists():
+        at = due - (due - svc.now()) / 3
+        notify.ask(svc, job.pk, Mail.Kind.ARCHIVE_SOON, at=at)
 
 
 def discard(svc: Services, prefix: str) -> None:
@@ -310,7 +334,7 @@ def fail(svc: Services, job: Job, code: str, reason: str, *guards: Q) -> bool:
         ):
             return False
         _tell(svc, job.pk, job.attempt, f"Failed: {reason}")
-        _ask_for_mail(svc, job.pk)
+        notify.ask(svc, job.pk, Mail.Kind.JOB_OVER, round=job.reruns)
     return True
 
 
@@ -366,6 +390,27 @@ def cancel(svc: Services, job: Job) -> bool:
     return done
 
 
+def retry(svc: Services, job: Job) -> bool:
+    """An operator has mended what made the job fail: it starts afresh. How it ends this
+    time is worth a mail of its own."""
+    with transaction.atomic():
+        if not advance(
+            job.pk,
+            RETRY,
+            Q(erasing=False),
+            tries=0,
+            reruns=F("reruns") + 1,
+            not_before=None,
+            finished_at=None,
+            failure="",
+            failure_code="",
+        ):
+            return False
+        _tell(svc, job.pk, job.attempt, "The operator has it tried again.")
+        queue.enqueue(queue.ANNOTATE, job.pk)
+    return True
+
+
 # -- reap: what was left behind ------------------------------------------------------------------
 
 
@@ -392,12 +437,7 @@ def _requeue_lost(svc: Services) -> int:
     grace = svc.now() - timedelta(seconds=svc.settings.lease_s)
     due = Q(not_before__isnull=True) | Q(not_before__lte=grace)
     waiting = Job.objects.filter(due, status=Status.PENDING, submitted_at__lte=grace)
-    lost = [pk for pk in waiting.values_list("pk", flat=True) if _is_lost(pk)]
-    return sum(queue.enqueue(queue.ANNOTATE, pk) for pk in lost)
-
-
-def _is_lost(job_id: uuid.UUID) -> bool:
-    return not queue.has_message(queue.ANNOTATE, job_id)
+    return queue.enqueue_lost(queue.ANNOTATE, waiting)
 
 
 # -- small parts -----------------------------------------------------------------------------------
@@ -405,14 +445,6 @@ def _is_lost(job_id: uuid.UUID) -> bool:
 
 def _tell(svc: Services, job_id: uuid.UUID, attempt: int, message: str) -> None:
     JobEvent.objects.create(job_id=job_id, at=svc.now(), attempt=attempt, message=message)
-
-
-def _ask_for_mail(svc: Services, job_id: uuid.UUID) -> None:
-    domain = svc.settings.mail_from.rpartition("@")[2].strip("> ") or "localhost"
-    mail = Mail.objects.create(
-        job_id=job_id, message_id=f"<job-{job_id}@{domain}>", created_at=svc.now()
-    )
-    queue.enqueue(queue.NOTIFY, mail.pk)
 
 
 def ahead_of(job: Job) -> int:

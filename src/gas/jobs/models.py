@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from gas.jobs.fields import OrderedJSON
-from gas.jobs.states import Status, Transition
+from gas.jobs.states import ResultState, Status, Transition
 
 
 class Upload(models.Model):
@@ -47,6 +47,12 @@ class Upload(models.Model):
         return f"users/{self.owner_id}/uploads/{self.id}/input"
 
 
+class JobQuerySet(models.QuerySet["Job"]):
+    def of(self, owner: Any) -> JobQuerySet:
+        """What ``owner`` may see: their own, without what is being erased."""
+        return self.filter(owner=owner, erasing=False)
+
+
 class Job(models.Model):
     """One annotation of one file.
 
@@ -76,6 +82,8 @@ class Job(models.Model):
 
     attempt = models.PositiveIntegerField(default=0)
     tries = models.PositiveIntegerField(default=0)
+    #: How often an operator had it tried afresh.
+    reruns = models.PositiveIntegerField(default=0)
     worker = models.CharField(max_length=200, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
@@ -86,8 +94,31 @@ class Job(models.Model):
     #: [{"name", "size_bytes", "sha256"}], the files below ``result_prefix``.
     result_files = models.JSONField(default=list, blank=True)
     summary = OrderedJSON(default=dict, blank=True)
+    # Where the result lies (gas.jobs.keeping). ``keep_version`` grows with every transition of
+    # ``result_state``: whoever acts on an older one is too late.
+    result_state = models.CharField(
+        max_length=10, choices=ResultState.choices, default=ResultState.NONE, blank=True
+    )
+    keep_version = models.PositiveIntegerField(default=0)
+    #: When a free user's result leaves for the cold tier; None: it stays.
+    archive_due_at = models.DateTimeField(null=True, blank=True)
+    #: Whether copies may lie in the hot store, in the cold tier: true until they surely do not.
+    in_hot = models.BooleanField(default=False)
+    in_cold = models.BooleanField(default=False)
+    thaw_tier = models.CharField(max_length=20, blank=True)
+    thaw_ready_at = models.DateTimeField(null=True, blank=True)
+    #: Failed steps in a row, and why; ``keep_halted``: a checksum did not match, a person decides.
+    keep_tries = models.PositiveIntegerField(default=0)
+    keep_error = models.TextField(blank=True)
+    keep_halted = models.BooleanField(default=False)
+    #: Its owner deleted it: nobody sees it any more, and all of it is being removed.
+    erasing = models.BooleanField(default=False)
+    erase_passed_at = models.DateTimeField(null=True, blank=True)
+
     failure_code = models.CharField(max_length=40, blank=True)
     failure = models.TextField(blank=True)
+
+    objects = JobQuerySet.as_manager()
 
     class Meta:
         ordering = ("-submitted_at", "-id")
@@ -98,6 +129,10 @@ class Job(models.Model):
             models.CheckConstraint(
                 condition=~Q(status=Status.COMPLETED) | ~Q(result_prefix=""),
                 name="job_completed_has_result",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.COMPLETED) ^ Q(result_state=ResultState.NONE),
+                name="job_result_state_if_completed",
             ),
             models.CheckConstraint(
                 condition=~Q(status=Status.FAILED) | ~Q(failure=""), name="job_failed_has_reason"
@@ -111,6 +146,16 @@ class Job(models.Model):
             models.Index(
                 fields=["lease_until"], name="job_lease", condition=Q(status=Status.RUNNING)
             ),
+            models.Index(
+                fields=["archive_due_at"],
+                name="job_archive_due",
+                condition=Q(result_state=ResultState.STORED),
+            ),
+            models.Index(
+                fields=["owner", "result_state"],
+                name="job_cold",
+                condition=~Q(result_state__in=[ResultState.NONE, ResultState.STORED]),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -119,6 +164,15 @@ class Job(models.Model):
     @property
     def is_over(self) -> bool:
         return Status(self.status).is_over
+
+    def result_key(self, name: str) -> str:
+        """Where the result file ``name`` lies, in the hot store and in the cold tier alike."""
+        return f"{self.result_prefix}/{name}"
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether its result can be downloaded now."""
+        return ResultState(self.result_state).at_hand
 
     def attempt_prefix(self, attempt: int) -> str:
         """Where attempt number ``attempt`` writes: its own place, never another's."""
@@ -132,6 +186,18 @@ def advance(job_id: uuid.UUID, way: Transition, *guards: Q, **changes: Any) -> b
     """
     here = Job.objects.filter(*guards, pk=job_id, status__in=way.sources)
     return here.update(status=way.target, **changes) == 1
+
+
+def move_result(job: Job, way: Transition, *guards: Q, **changes: Any) -> bool:
+    """Take the job's result along ``way``, if nobody moved it since ``job`` was read."""
+    here = Job.objects.filter(
+        *guards,
+        pk=job.pk,
+        keep_version=job.keep_version,
+        result_state__in=way.sources,
+        erasing=False,
+    )
+    return here.update(result_state=way.target, keep_version=F("keep_version") + 1, **changes) == 1
 
 
 def holds(attempt: int) -> Q:

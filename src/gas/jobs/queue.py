@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db import IntegrityError, models, transaction
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Cast, Concat
 from procrastinate import sql
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -23,11 +25,31 @@ from procrastinate.tasks import configure_task
 ANNOTATE = "annotate"
 NOTIFY = "notify"
 REAP = "reap"
+ARCHIVE = "archive"
+THAW = "thaw"
+RESTORE = "restore"
+RESTORE_ALL = "restore-all"
+ERASE = "erase"
+ERASE_ACCOUNT = "erase-account"
+#: The queue of each task.
+QUEUE_OF = {
+    ANNOTATE: "annotate",
+    NOTIFY: "notify",
+    REAP: "reap",
+    ARCHIVE: "archive",
+    THAW: "restore",
+    RESTORE: "restore",
+    RESTORE_ALL: "restore",
+    ERASE: "archive",
+    ERASE_ACCOUNT: "archive",
+}
 #: Every queue, and what its workers do.
 QUEUES = {
-    ANNOTATE: "annotators: one job at a time, in a child process",
-    NOTIFY: "mail to people",
-    REAP: "what was left behind: dead workers' jobs, lost messages",
+    "annotate": "annotators: one job at a time, in a child process",
+    "notify": "mail to people",
+    "archive": "free users' results to the cold tier; what people delete",
+    "restore": "thaws and restores after an upgrade",
+    "reap": "what was left behind: dead workers' jobs, lost messages",
 }
 
 
@@ -43,7 +65,7 @@ def enqueue(task: str, row_id: object, *, at: datetime | None = None) -> bool:
     deferrer = configure_task(
         name=task,
         job_manager=_manager(),
-        queue=task,
+        queue=QUEUE_OF[task],
         queueing_lock=f"{task}:{row_id}",
         schedule_at=at,
     )
@@ -57,11 +79,14 @@ def enqueue(task: str, row_id: object, *, at: datetime | None = None) -> bool:
     return True
 
 
-def has_message(task: str, row_id: object) -> bool:
-    """Whether a message for ``row_id`` waits or is being handled."""
-    return ProcrastinateJob.objects.filter(
-        task_name=task, status__in=["todo", "doing"], args__row_id=str(row_id)
-    ).exists()
+def enqueue_lost(task: str, rows: models.QuerySet[Any], limit: int = 1000) -> int:
+    """Write the message "``task``" for each of ``rows`` that none points at, ``limit`` at most;
+    returns how many. One query finds them, however many wait in good order."""
+    lock = Concat(Value(f"{task}:"), Cast(OuterRef("pk"), models.TextField()))
+    mine = ProcrastinateJob.objects.filter(queueing_lock=lock)
+    lost = rows.filter(~Exists(mine.filter(status="todo")), ~Exists(mine.filter(status="doing")))
+    ids = list(lost.values_list("pk", flat=True)[:limit])
+    return sum(enqueue(task, row_id) for row_id in ids)
 
 
 def retry_stalled(silent_s: float, now: datetime) -> int:

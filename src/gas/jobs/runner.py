@@ -27,13 +27,15 @@ from gas.annotate import child
 from gas.annotate.pack import Pack
 from gas.config import Settings
 from gas.errors import EngineError, GasError, TransientError
+from gas.reference import packs
 from gas.storage import Storage
 
 #: How often ``keep`` is called while the child is silent.
 POLL_S = 0.2
 STOP_S = 5.0
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["gas.annotate.child"])
+#: What a run imports at some time or other: the server has it before it forks.
+_FORKS.set_forkserver_preload(["gas.annotate.child", "gas.annotate.engines.gas", "numpy"])
 RESULT = "annotated.vcf.gz"
 
 
@@ -97,7 +99,9 @@ class ChildRunner:
             "pack": str(task.pack.path),
             "engine": task.engine,
             "workers": self._settings.annotate_processes,
-            "limits": {"uncompressed_bytes": self._settings.max_uncompressed_bytes},
+            "limits": limits_of(self._settings),
+            "offers": [f"{pack.name} ({pack.assembly})" for pack in self._packs()],
+            "beside": "",
         }
         summary = _converse(request, keep)
         (results / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
@@ -110,6 +114,21 @@ class ChildRunner:
                 {"name": path.name, "size_bytes": stored.size_bytes, "sha256": stored.sha256}
             )
         return Outcome(files, summary)
+
+    def _packs(self) -> list[Pack]:
+        return packs.available(packs.roots(self._settings.references_dir))
+
+
+def limits_of(settings: Settings) -> dict[str, int]:
+    """The caps on an input, as ``gas.annotate.stream.Limits`` calls them."""
+    return {
+        "uncompressed_bytes": settings.max_uncompressed_bytes,
+        "ratio": settings.max_compression_ratio,
+        "line_bytes": settings.max_line_bytes,
+        "header_lines": settings.max_header_lines,
+        "samples": settings.max_samples,
+        "alts": settings.max_alts,
+    }
 
 
 def _converse(request: dict[str, Any], keep: Callable[[float], None]) -> dict[str, Any]:

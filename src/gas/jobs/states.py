@@ -1,10 +1,17 @@
-"""The states of a job and every way between them, declared once.
+"""The states of a job and of its result, and every way between them, declared once.
 
     PENDING ──claim──► RUNNING ──complete──► COMPLETED
        ▲  │               │ │
        │  │               │ └────fail──────► FAILED
        │  └──fail,cancel──┼──────cancel────► CANCELLED
        └──────release─────┘
+
+An operator may send a FAILED job back to PENDING (retry).
+A completed job's result:
+
+    STORED ──begin_archive──► ARCHIVING ──archived──► ARCHIVED ──begin_thaw──► THAWING
+       ▲                          │                                               │
+       └───────keep (upgrade)─────┘◄─────────────────restored────────────────────┘
 
 A transition is one conditional UPDATE (compare-and-set): it happens for exactly one of those who
 try, and whoever comes late is told so by a count of zero.
@@ -32,15 +39,28 @@ class Status(models.TextChoices):
 OVER = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
+class ResultState(models.TextChoices):
+    NONE = "", "None"  # not completed
+    STORED = "STORED", "At hand"  # -- begin_archive --> ARCHIVING
+    ARCHIVING = "ARCHIVING", "Moving to cold storage"  # -- archived, or keep --> STORED
+    ARCHIVED = "ARCHIVED", "In cold storage"  # -- begin_thaw --> THAWING
+    THAWING = "THAWING", "Being restored"  # -- restored --> STORED
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether the result can be downloaded: the hot copy goes last."""
+        return self in (ResultState.STORED, ResultState.ARCHIVING)
+
+
 @dataclass(frozen=True)
 class Transition:
     """From any of ``sources`` to ``target``."""
 
-    sources: frozenset[Status]
-    target: Status
+    sources: frozenset[str]
+    target: str
 
 
-def _way(*sources: Status, to: Status) -> Transition:
+def _way(*sources: str, to: str) -> Transition:
     return Transition(frozenset(sources), to)
 
 
@@ -48,6 +68,7 @@ CLAIM = _way(Status.PENDING, to=Status.RUNNING)
 COMPLETE = _way(Status.RUNNING, to=Status.COMPLETED)
 RELEASE = _way(Status.RUNNING, to=Status.PENDING)
 FAIL = _way(Status.PENDING, Status.RUNNING, to=Status.FAILED)
+RETRY = _way(Status.FAILED, to=Status.PENDING)
 CANCEL = _way(Status.PENDING, Status.RUNNING, to=Status.CANCELLED)
 
 TRANSITIONS = {
@@ -56,4 +77,19 @@ TRANSITIONS = {
     "release": RELEASE,
     "fail": FAIL,
     "cancel": CANCEL,
+    "retry": RETRY,
+}
+
+BEGIN_ARCHIVE = _way(ResultState.STORED, to=ResultState.ARCHIVING)
+ARCHIVED = _way(ResultState.ARCHIVING, to=ResultState.ARCHIVED)
+KEEP = _way(ResultState.ARCHIVING, to=ResultState.STORED)
+BEGIN_THAW = _way(ResultState.ARCHIVED, to=ResultState.THAWING)
+RESTORED = _way(ResultState.THAWING, to=ResultState.STORED)
+
+RESULT_TRANSITIONS = {
+    "begin_archive": BEGIN_ARCHIVE,
+    "archived": ARCHIVED,
+    "keep": KEEP,
+    "begin_thaw": BEGIN_THAW,
+    "restored": RESTORED,
 }

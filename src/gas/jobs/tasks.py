@@ -9,7 +9,7 @@ import uuid
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
-from gas.jobs import lifecycle, queue
+from gas.jobs import erase, keeping, lifecycle, queue
 from gas.notify import notify
 from gas.wiring import get_services
 
@@ -34,9 +34,41 @@ def send_mail(row_id: str) -> None:
     notify.send(get_services(), int(row_id))
 
 
+@app.task(name=queue.ARCHIVE, queue=queue.QUEUE_OF[queue.ARCHIVE])
+def archive(row_id: str) -> None:
+    keeping.archive(get_services(), uuid.UUID(row_id))
+
+
+@app.task(name=queue.THAW, queue=queue.QUEUE_OF[queue.THAW])
+def thaw(row_id: str) -> None:
+    keeping.thaw(get_services(), uuid.UUID(row_id))
+
+
+@app.task(name=queue.RESTORE, queue=queue.QUEUE_OF[queue.RESTORE])
+def restore(row_id: str) -> None:
+    keeping.restore(get_services(), uuid.UUID(row_id))
+
+
+@app.task(name=queue.RESTORE_ALL, queue=queue.QUEUE_OF[queue.RESTORE_ALL])
+def restore_all(row_id: str) -> None:
+    keeping.restore_all(get_services(), uuid.UUID(row_id))
+
+
+@app.task(name=queue.ERASE, queue=queue.QUEUE_OF[queue.ERASE])
+def erase_job(row_id: str) -> None:
+    erase.erase(get_services(), uuid.UUID(row_id))
+
+
+@app.task(name=queue.ERASE_ACCOUNT, queue=queue.QUEUE_OF[queue.ERASE_ACCOUNT])
+def erase_account(row_id: str) -> None:
+    erase.erase_account(get_services(), uuid.UUID(row_id))
+
+
 @app.periodic(cron=EVERY_TEN_SECONDS)
 @app.task(name=queue.REAP, queue=queue.REAP, queueing_lock=queue.REAP)
 def reap(timestamp: int) -> None:
     svc = get_services()
     lifecycle.reap(svc)
     notify.reap(svc)
+    keeping.sweep(svc)
+    erase.sweep(svc)

@@ -12,13 +12,18 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from gas.accounts.models import User
+from gas.annotate.stream import Limits
+from gas.annotate.validate.head import refusal_of_head
 from gas.errors import InputError
 from gas.jobs.lifecycle import NotSubmittable, check_size
 from gas.jobs.models import Upload
+from gas.jobs.runner import limits_of
 from gas.storage import StoredObject
 from gas.wiring import Services
 
 MAX_NAME = 120
+#: So much of an upload is looked at when it is complete.
+START_BYTES = 1 << 20
 _UNNAMED = "upload.vcf"
 
 
@@ -70,7 +75,8 @@ def complete(svc: Services, upload: Upload) -> Upload:
     """Take the upload as it lies in the store; may be repeated.
 
     The size that counts is the one that was stored. Raises ObjectMissing, NotSubmittable where
-    fewer bytes came than were announced, TooLargeForPlan.
+    fewer bytes came than were announced, TooLargeForPlan, InputError where its start already tells
+    that the file will be refused.
     """
     if upload.state == Upload.State.COMPLETE:
         return upload
@@ -81,6 +87,7 @@ def complete(svc: Services, upload: Upload) -> Upload:
             hint="Send the part again.",
         )
     check_size(svc, upload.owner, stored.size_bytes)
+    _check_start(svc, upload)
     done = Upload.objects.filter(pk=upload.pk, state=Upload.State.OPEN).update(
         state=Upload.State.COMPLETE, size_bytes=stored.size_bytes, sha256=stored.sha256
     )
@@ -88,3 +95,11 @@ def complete(svc: Services, upload: Upload) -> Upload:
     if not done and upload.state != Upload.State.COMPLETE:
         raise NotSubmittable
     return upload
+
+
+def _check_start(svc: Services, upload: Upload) -> None:
+    """Look at the first bytes, so that a person hears at once. Raises InputError."""
+    start = b"".join(svc.storage.read(upload.key, 0, START_BYTES))
+    refusal = refusal_of_head(start, Limits(**limits_of(svc.settings)))
+    if refusal is not None:
+        raise refusal

@@ -8,15 +8,15 @@ but marked UNKNOWN for the operator to see. What surely was not sent is tried ag
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+import uuid
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.template.loader import render_to_string
-from django.urls import reverse
+from django.db.models import Q
 
 from gas.jobs import queue
-from gas.jobs.models import Job
-from gas.notify.mailer import Letter, NotSent, Refused, Unknown
+from gas.notify import letters
+from gas.notify.mailer import NotSent, Refused, Unknown
 from gas.notify.models import Mail
 from gas.wiring import Services
 
@@ -28,16 +28,44 @@ FIRST_WAIT_S = 10
 STUCK_AFTER = timedelta(minutes=5)
 
 
+def ask(
+    svc: Services,
+    job_id: uuid.UUID,
+    kind: Mail.Kind,
+    *,
+    round: int = 0,
+    at: datetime | None = None,
+) -> None:
+    """Ask for a mail, now or not before ``at``: its row and its message, as part of the caller's
+    transaction. Raises IntegrityError for a second one about the same event."""
+    domain = svc.settings.mail_from.rpartition("@")[2].strip("> ") or "localhost"
+    first = kind == Mail.Kind.JOB_OVER and round == 0
+    name = f"job-{job_id}" if first else f"{kind}-{round}-{job_id}"
+    mail = Mail.objects.create(
+        job_id=job_id,
+        kind=kind,
+        round=round,
+        message_id=f"<{name}@{domain}>",
+        created_at=svc.now(),
+        not_before=at,
+    )
+    queue.enqueue(queue.NOTIFY, mail.pk, at=at)
+
+
 def send(svc: Services, mail_id: int) -> None:
-    """Handle one message: send the mail if it waits."""
-    claimed = Mail.objects.filter(pk=mail_id, state=Mail.State.PENDING).update(
+    """Handle one message: send the mail if it waits and its time has come."""
+    due = Q(not_before__isnull=True) | Q(not_before__lte=svc.now())
+    claimed = Mail.objects.filter(due, pk=mail_id, state=Mail.State.PENDING).update(
         state=Mail.State.SENDING, sending_at=svc.now()
     )
     if not claimed:
         return
     mail = Mail.objects.select_related("job__owner").get(pk=mail_id)
+    if not letters.is_so(mail):
+        _settle(mail, Mail.State.NEEDLESS)
+        return
     try:
-        svc.mailer.send(letter_for(svc, mail))
+        svc.mailer.send(letters.write(svc, mail))
     except NotSent as error:
         _later(svc, mail, str(error))
     except Refused as error:
@@ -46,23 +74,6 @@ def send(svc: Services, mail_id: int) -> None:
         _settle(mail, Mail.State.UNKNOWN, error=str(error))
     else:
         _settle(mail, Mail.State.SENT, sent_at=svc.now())
-
-
-def letter_for(svc: Services, mail: Mail) -> Letter:
-    """What is written to the owner of the job."""
-    job = mail.job
-    facts = {"job": job, "url": job_url(svc, job), "name": job.owner.name}
-    word = "is annotated" if job.result_prefix else "could not be annotated"
-    return Letter(
-        to=job.owner.email,
-        subject=f"{job.filename} {word}",
-        body=render_to_string("notify/job_over.txt", facts),
-        message_id=mail.message_id,
-    )
-
-
-def job_url(svc: Services, job: Job) -> str:
-    return svc.settings.public_url + reverse("job-detail", args=[job.pk])
 
 
 def _later(svc: Services, mail: Mail, error: str) -> None:
@@ -91,10 +102,6 @@ def reap(svc: Services) -> dict[str, int]:
     )
     if unknown:
         log.error("%d mail(s) of unknown fate: see the operator's pages", unknown)
-    waiting = Mail.objects.filter(state=Mail.State.PENDING, created_at__lt=before)
-    lost = [pk for pk in waiting.values_list("pk", flat=True) if _is_lost(pk)]
-    return {"unknown_mail": unknown, "lost_mail": sum(queue.enqueue(queue.NOTIFY, i) for i in lost)}
-
-
-def _is_lost(mail_id: int) -> bool:
-    return not queue.has_message(queue.NOTIFY, mail_id)
+    due = Q(not_before__isnull=True) | Q(not_before__lt=before)
+    waiting = Mail.objects.filter(due, state=Mail.State.PENDING, created_at__lt=before)
+    return {"unknown_mail": unknown, "lost_mail": queue.enqueue_lost(queue.NOTIFY, waiting)}

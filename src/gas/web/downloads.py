@@ -8,7 +8,6 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponseBase
 
 from gas.jobs.models import Job
-from gas.jobs.states import Status
 from gas.storage import ObjectMissing
 from gas.web.ranges import file_response
 from gas.wiring import Services
@@ -38,8 +37,8 @@ def content_type(name: str) -> str:
 
 
 def result_files(job: Job) -> list[dict[str, Any]]:
-    """The files of a completed job, as ``Job.result_files`` keeps them; else none."""
-    return list(job.result_files) if job.status == Status.COMPLETED else []
+    """The files of a result that is at hand, as ``Job.result_files`` keeps them; else none."""
+    return list(job.result_files) if job.at_hand else []
 
 
 def input_response(request: HttpRequest, svc: Services, job: Job) -> HttpResponseBase:

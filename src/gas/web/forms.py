@@ -22,6 +22,9 @@ class AnnotateForm(forms.Form):
         widget=forms.FileInput(attrs={"accept": ".vcf,.gz,.bgz"}),
     )
 
+    #: Names one display of the form: sent twice, it makes one job.
+    once: forms.Field = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
     def __init__(self, svc: Services, engines: Sequence[str], packs: Sequence[Pack], **kw: Any):
         super().__init__(**kw)
         settings = svc.settings
@@ -32,12 +35,20 @@ class AnnotateForm(forms.Form):
             self._offer("engine", "Engine", [(e, e) for e in engines], settings.default_engine)
 
     def _offer(self, name: str, label: str, choices: list[tuple[str, str]], first: str) -> None:
-        self.fields[name] = forms.ChoiceField(label=label, choices=choices, initial=first)
+        # Not required: who sends no choice gets the service's default.
+        self.fields[name] = forms.ChoiceField(
+            label=label, choices=choices, initial=first, required=False
+        )
 
     @property
     def chosen_file(self) -> UploadedFile[bytes]:
         file: UploadedFile[bytes] = self.cleaned_data["file"]
         return file
+
+    @property
+    def once_key(self) -> str | None:
+        once = self.cleaned_data.get("once")
+        return f"form-{once}" if once else None
 
     def chosen(self, name: str) -> str | None:
         """The ``reference`` or ``engine`` asked for; None where there was no choice."""

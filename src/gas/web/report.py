@@ -16,6 +16,8 @@ ABOUT = {
     "annotated.vcf.gz": "The annotated VCF, BGZF-compressed",
     "annotated.vcf.gz.tbi": "Its index (tabix)",
     "annotated.vcf.gz.csi": "Its index (CSI)",
+    "findings.json": "What was found in the input, for machines",
+    "rejected.tsv": "The lines that were passed through as they came, and why",
     "summary.json": "The counts of this page, for machines",
 }
 
@@ -112,7 +114,7 @@ def _numbers(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("records", "records"),
             ("alleles", "alternate alleles"),
             ("annotated", "records annotated"),
-            ("unaffected", "touch no gene model"),
+            ("unaffected", "without a consequence"),
         )
         if name in summary
     ]

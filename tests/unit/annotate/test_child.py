@@ -47,15 +47,15 @@ def test_a_result_is_the_last_line_after_progress(out: Path) -> None:
 
 def test_an_error_is_a_sentence_with_its_place(tiny: Pack, tmp_path: Path, out: Path) -> None:
     path = tmp_path / "in.vcf"
-    path.write_bytes(HEADER + record(5, "A", "C") + record(4, "A", "C"))
+    path.write_bytes(HEADER + record(5, "A", "C") + b"\0\n")
     code, lines = ask(request_for(path, out, tiny))
     assert code == 1
     assert lines[-1]["error"] == {
         "code": "bad-input",
-        "message": "The records are not sorted by position.",
-        "hint": "Sort it, for example with `bcftools sort`, and try again.",
+        "message": "The file holds a NUL byte, so it is not text.",
+        "hint": "It may be damaged or binary; upload the VCF again.",
         "line": 4,
-        "column": 2,
+        "column": None,
         "permanent": True,
     }
     assert not list(out.parent.iterdir())

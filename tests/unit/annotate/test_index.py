@@ -35,7 +35,7 @@ def random_records(seed: int) -> bytes:
 def annotated(text: bytes, out: Path, names: Pack) -> Path:
     path = out.with_name("in.vcf")
     path.write_bytes(text)
-    assert annotate(path, out, names, ECHO).index.suffix == ".tbi"
+    assert annotate(path, out, names, ECHO, check_build=False).index.suffix == ".tbi"
     return out
 
 
@@ -81,6 +81,6 @@ def test_records_that_reach_by_their_samples_are_left_to_htslib(
     line = record(100, "A", "<*>").rstrip(b"\n") + b"\tGT:LEN\t0/0:50000\n"
     path = tmp_path / "in.vcf"
     path.write_bytes(header.replace(b"VCFv4.2", b"VCFv4.5") + line)
-    assert annotate(path, out, names, ECHO).index.suffix == ".csi"
+    assert annotate(path, out, names, ECHO, check_build=False).index.suffix == ".csi"
     with pysam.TabixFile(str(out), index=f"{out}.csi") as file:
         assert len(list(file.fetch("1", 99, 100))) == 1

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gas.annotate import bgzf, vcf
 from gas.annotate.piece import to_lines
-from gas.annotate.vcf import Limits, VcfFile, split
+from gas.annotate.vcf import Limits, Unsorted, VcfFile, split
 from gas.errors import InputError
-from tests.annotation import COURSE, HEADER, REAL, record, text_of
+from tests.annotation import COURSE, HEADER, PHASED_HEADER, REAL, record, text_of
 
 
 def write(folder: Path, content: bytes, name: str = "in.vcf") -> Path:
@@ -92,19 +92,6 @@ def test_bytes_are_a_vcf_or_an_input_error(tmp_path_factory: object, content: by
         (HEADER.replace(b"\tALT", b""), "eight columns", 2),
         (HEADER.replace(b"\t", b" "), "expected a header line", 2),
         (HEADER + b"1\t5\t.\0\tC\t.\t.\t.\n", "NUL", 3),
-        (HEADER + b"1\t5\t.\tA\tC\n", "5 of the eight columns", 3),
-        (HEADER + record(5, "A", "C") + b"\n", "empty", 4),
-        (HEADER + record(5, "A", "C") + HEADER, "header line", 4),
-        (HEADER + record(5, "A", "C") + HEADER.splitlines(True)[1], "header line", 4),
-        (HEADER + b"1\t-5\t.\tA\tC\t.\t.\t.\n", "POS", 3),
-        (HEADER + b"1\t99999999999\t.\tA\tC\t.\t.\t.\n", "POS", 3),
-        (HEADER + b"\t5\t.\tA\tC\t.\t.\t.\n", "no CHROM", 3),
-        (HEADER + record(5, "A", "C") + record(4, "A", "C"), "not sorted", 4),
-        (
-            HEADER + record(5, "A", "C") + record(4, "A", "C", contig="2") + record(9, "A", "C"),
-            "comes back",
-            5,
-        ),
     ],
 )
 def test_what_is_no_vcf_is_refused_with_its_line(
@@ -115,11 +102,56 @@ def test_what_is_no_vcf_is_refused_with_its_line(
     assert error.line == line
 
 
-def test_order_is_checked_across_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        record(5, "A", "C") + record(4, "A", "C"),
+        record(5, "A", "C") + record(4, "A", "C", contig="2") + record(9, "A", "C"),
+        b"".join(record(i, "A", "C") for i in range(10, 90)) + record(88, "A", "C"),
+    ],
+)
+def test_order_is_checked_across_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
     monkeypatch.setattr(vcf, "SLICE_BYTES", 40)
-    rising = b"".join(record(i, "A", "C") for i in range(10, 90))
-    error = refused(write(tmp_path, HEADER + rising + record(88, "A", "C")))
-    assert error.line == 83
+    with pytest.raises(Unsorted):
+        list(VcfFile(write(tmp_path, HEADER + body)).records())
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"1\t5\t.\tA\tC\n", "5 of the eight columns"),
+        (b"\n", "empty"),
+        (b"##late=1\n", "header line"),
+        (HEADER.splitlines(True)[1], "header line"),
+        (record(5, "A", "C").replace(b"\t5", b"\t-5"), "POS"),
+        (record(5, "A", "C").replace(b"\t5", b"\t"), "POS"),
+        (record(99999999999, "A", "C"), "POS"),
+        (record(2**31, "A", "C"), "POS"),
+        (record(5, "A", "C", contig=""), "CHROM"),
+        (record(5, "A", ",".join(["C"] * 1001)), "1,000 alleles"),
+    ],
+)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_lines_that_are_no_records_are_set_apart(
+    tmp_path: Path, line: bytes, why: str, end: bytes
+) -> None:
+    text = (HEADER + record(5, "A", "C") + line + record(7, "A", "C")).replace(b"\n", end)
+    source = VcfFile(write(tmp_path, text))
+    (piece,) = source.slices()
+    batch = split(piece)
+    assert [rec[1] for rec in batch.records] == [b"5", b"7"]
+    assert list(batch.odd) == [1]
+    assert why in batch.odd[1][1]
+    assert b"".join(to_lines(batch)) == piece.text
+    assert [number for number, _ in source.records()] == [3, 5]
+
+
+def test_a_header_line_of_many_pieces_is_read_once(tmp_path: Path) -> None:
+    long = b"##x=" + b"y" * (20 << 20) + b"\n"
+    source = VcfFile(write(tmp_path, long + HEADER))
+    assert len(source.header[0]) == len(long)
 
 
 def test_the_same_position_twice_is_in_order(tmp_path: Path) -> None:
@@ -169,11 +201,13 @@ def read_or_none(folder: Path, content: bytes) -> bytes | None:
         (Limits(line_bytes=1000), "longer than 1,000 bytes"),
         (Limits(header_lines=1), "more than 1 lines"),
         (Limits(header_bytes=10), "more than 10 bytes"),
+        (Limits(samples=1), "2 samples; up to 1"),
     ],
 )
 def test_caps_hold(tmp_path: Path, limits: Limits, says: str) -> None:
     header = b"##a=b\n" * 3 + HEADER if limits.header_lines == 1 else HEADER
     header = b"##a=" + b"b" * 70_000 + b"\n" + HEADER if limits.header_bytes == 10 else header
+    header = PHASED_HEADER if limits.samples == 1 else header
     body = record(5, "A", "C", "X=" + "a" * 2000) * 2000
     assert says in refused(write(tmp_path, gzip.compress(header + body)), limits).message
 

@@ -54,7 +54,7 @@ def test_annotate_prints_json_for_machines(tmp_path: Path, data: Path) -> None:
     [
         (b"hello\n", "not a VCF"),
         (HEADER + record(5, "A", "C", contig="7"), "No contig in common"),
-        (HEADER + record(5, "A", "C") + record(1, "A", "C"), "line 4, column 2: The records"),
+        (HEADER + b"\0\n", "line 3: The file holds a NUL byte"),
     ],
 )
 def test_errors_are_one_line_without_traceback(

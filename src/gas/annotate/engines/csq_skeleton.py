@@ -112,7 +112,7 @@ class Plan:
 def write(source: Source, pack: Pack, context: Context) -> Plan:
     """Go through the source and write the skeletons into ``context.scratch``."""
     samples = phased_samples(source, context)
-    plan = Plan(pack, ContigNames(pack.contigs))
+    plan = Plan(pack, ContigNames.of(pack))
     try:
         with Genome(pack.fasta) as genome:
             for number, (_, record) in enumerate(source.records()):

@@ -6,7 +6,7 @@ Work goes along the file: most records are single-base substitutions that a read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from gas import __version__
@@ -23,6 +23,7 @@ from gas.annotate.sources import Known, SourceField, Sources, specs_of
 from gas.annotate.structural import Structural, parse_symbolic, structural_effect
 from gas.annotate.transcript import Transcript
 from gas.annotate.variant import Variant, is_sequence, parse_alleles, single
+from gas.errors import EngineError
 
 _VERSION = "1"
 _CHECK_EVERY = 1024
@@ -55,6 +56,21 @@ class GasEngine:
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
+
+    @classmethod
+    def with_options(cls, options: Mapping[str, str]) -> GasEngine:
+        """``fields`` (names joined by commas), ``pick`` (csq.PICK_MODES), ``distance`` (bases).
+        Raises EngineError for anything else."""
+        unknown = sorted(set(options) - {"fields", "pick", "distance"})
+        if unknown:
+            raise EngineError(f"There is no option {', '.join(unknown)}.")
+        distance = options.get("distance", str(Options.distance))
+        if not distance.isascii() or not distance.lstrip("-").isdigit():
+            raise EngineError(f"The distance is {distance!r}.", hint="Give it in bases.")
+        fields = tuple(
+            name.strip() for name in options.get("fields", "").split(",") if name.strip()
+        )
+        return cls(Options(fields, options.get("pick", Options.pick), int(distance)))
 
     def version(self) -> str:
         return f"gas {__version__}, rules {_VERSION} (Ensembl VEP 115)"
@@ -93,7 +109,7 @@ class GasSession:
         self._mark = _MARK if sources is not None and sources.has_ids else ""
         self._options = options
         self._check_cancelled = check_cancelled
-        self._names = ContigNames(pack.contigs)
+        self._names = ContigNames.of(pack)
         if options.plain:
             self.annotate_with_heads = self._annotate
 
@@ -149,10 +165,7 @@ def _add_known(
                 )
     for i, found in known.items():
         if found.info and entries[i] != REF_MISMATCH:
-            info = b";" + records[i][7]
-            # What the input says under the same key is kept, and ours left out.
-            added = [p for p in found.info.split(b";") if b";" + p[: p.index(b"=") + 1] not in info]
-            entries[i] = b";".join([e for e in (entries[i], *added) if e])
+            entries[i] = b";".join([e for e in (entries[i], found.info) if e])
 
 
 def _with_ids(record: Record, entry: bytes, ids: Sequence[str]) -> bytes:

@@ -5,12 +5,31 @@ from __future__ import annotations
 from isal import isal_zlib
 
 from gas.annotate.validate.report import Report
-from gas.annotate.validate.stream import Validator, split
+from gas.annotate.validate.stream import Validator, refusal_of, split
+from gas.annotate.vcf import Limits, refuse_lookalike, refuse_samples
+from gas.errors import InputError
 
 #: So much text of the start is looked at.
 TEXT_BYTES = 4 << 20
 _GZIP = b"\x1f\x8b"
 _GZIP_BITS = 31
+
+
+def refusal_of_head(head: bytes, limits: Limits) -> InputError | None:
+    """Why a file that starts with ``head`` will surely be refused; None: nothing says so yet."""
+    try:
+        text = _text(head)
+        refuse_lookalike(text)
+        for number, line in enumerate(text.split(b"\n")[:-1], 1):
+            if not line.startswith(b"##"):
+                if line.startswith(b"#CHROM"):
+                    refuse_samples(line, number, limits)
+                break
+    except InputError as refusal:
+        return refusal
+    except isal_zlib.error:  # type: ignore[misc]
+        pass
+    return refusal_of(validate_head(head))
 
 
 def validate_head(head: bytes, *, strict: bool = False) -> Report:

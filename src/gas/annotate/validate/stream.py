@@ -224,15 +224,20 @@ class Validator:
 
     def refusal(self) -> InputError | None:
         """Why the file cannot be read safely (a FATAL rule is broken), or None. Both modes."""
-        for finding in self.report.findings:
-            if RULES[finding.rule].level is Level.FATAL:
-                return InputError(
-                    finding.message,
-                    hint=finding.fix,
-                    line=finding.line or None,
-                    column=finding.column or None,
-                )
-        return None
+        return refusal_of(self.report)
+
+
+def refusal_of(report: Report) -> InputError | None:
+    """The error that the first broken FATAL rule makes, or None."""
+    for finding in report.findings:
+        if RULES[finding.rule].level is Level.FATAL:
+            return InputError(
+                finding.message,
+                hint=finding.fix,
+                line=finding.line or None,
+                column=finding.column or None,
+            )
+    return None
 
 
 def split(text: bytes) -> list[Record]:

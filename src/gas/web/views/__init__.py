@@ -20,7 +20,7 @@ class Request(HttpRequest):
 
 def own_job(request: Request, job_id: uuid.UUID) -> Job:
     """The job of whoever asks. Raises Http404 where it is another's or nowhere: no oracle."""
-    job = Job.objects.filter(owner=request.user, pk=job_id).first()
+    job = Job.objects.of(request.user).filter(pk=job_id).first()
     if job is None:
         raise Http404
     return job

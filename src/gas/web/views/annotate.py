@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -10,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from gas.annotate.engines import ENGINES
 from gas.errors import GasError, InputError
 from gas.jobs import lifecycle, uploads
-from gas.jobs.lifecycle import TooLargeForPlan
+from gas.jobs.lifecycle import Conflict, TooLargeForPlan
 from gas.jobs.models import Job
 from gas.storage import CHUNK
 from gas.web.forms import AnnotateForm
@@ -25,10 +27,22 @@ def annotate(request: Request) -> HttpResponse:
     form = _form(request, svc)
     if request.method == "POST" and form.is_valid():
         try:
-            return redirect("job-detail", submit_form(svc, request, form).pk)
+            job = _sent_before(request, form) or submit_form(svc, request, form)
+            return redirect("job-detail", job.pk)
+        except Conflict:  # the other half of a double click was quicker
+            if (same := _sent_before(request, form)) is None:
+                raise
+            return redirect("job-detail", same.pk)
         except GasError as error:
             return _page(request, svc, form, error)
     return _page(request, svc, form)
+
+
+def _sent_before(request: Request, form: AnnotateForm) -> Job | None:
+    """The job that this very display of the form has made already."""
+    if form.once_key is None:
+        return None
+    return Job.objects.of(request.user).filter(idempotency_key=form.once_key).first()
 
 
 def submit_form(svc: Services, request: Request, form: AnnotateForm) -> Job:
@@ -43,6 +57,7 @@ def submit_form(svc: Services, request: Request, form: AnnotateForm) -> Job:
         upload,
         reference=form.chosen("reference"),
         engine=form.chosen("engine"),
+        idempotency_key=form.once_key,
     )
 
 
@@ -50,7 +65,7 @@ def _form(request: Request, svc: Services) -> AnnotateForm:
     engines = [*ENGINES, *svc.settings.extra_engines]
     if request.method == "POST":
         return AnnotateForm(svc, engines, svc.list_packs(), data=request.POST, files=request.FILES)
-    return AnnotateForm(svc, engines, svc.list_packs())
+    return AnnotateForm(svc, engines, svc.list_packs(), initial={"once": uuid.uuid4()})
 
 
 def _page(

@@ -19,6 +19,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from gas.jobs import lifecycle
 from gas.jobs.models import Job
 from gas.jobs.states import CANCEL, Status
+from gas.web.findings import found_of
 from gas.web.report import report_of
 from gas.web.views import Request, own_job
 from gas.wiring import get_services
@@ -33,7 +34,7 @@ POLL_LIST_S = 4
 @require_safe
 @login_required
 def job_list(request: Request) -> HttpResponse:
-    jobs = Job.objects.filter(owner=request.user).defer("summary", "result_files")
+    jobs = Job.objects.of(request.user).defer("summary", "result_files")
     page = Paginator(jobs, PER_PAGE).get_page(request.GET.get("page"))
     moving = any(not job.is_over for job in page)
     facts = {"page": page, "poll_s": POLL_LIST_S if moving else None}
@@ -90,6 +91,7 @@ def _facts(job: Job) -> dict[str, object]:
         "poll_s": _poll_s(job),
         "seen": hashlib.sha256(seen.encode()).hexdigest()[:16],
         "report": report_of(job) if job.status == Status.COMPLETED else None,
+        "found": found_of(get_services(), job) if job.status == Status.COMPLETED else None,
     }
 
 

@@ -15,6 +15,9 @@ from gas.accounts.forms import ProfileForm, TokenForm
 from gas.web.views import Request
 from gas.wiring import get_services
 
+#: Both forms of the page have a name.
+SECOND_FORM_IDS = "new-%s"
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
@@ -36,7 +39,7 @@ def profile(request: Request) -> HttpResponse:
 @login_required
 def token_create(request: Request) -> HttpResponse:
     """Shows the token in the answer itself: it is stored nowhere."""
-    form = TokenForm(request.POST)
+    form = TokenForm(request.POST, auto_id=SECOND_FORM_IDS)
     if not form.is_valid():
         return _page(request, status=400, token_form=form)
     name = form.cleaned_data["name"]
@@ -58,7 +61,7 @@ def token_revoke(request: Request, token_id: int) -> HttpResponse:
 def _page(request: Request, status: int = 200, **facts: object) -> HttpResponse:
     defaults: dict[str, object] = {
         "form": ProfileForm(instance=request.user),
-        "token_form": TokenForm(),
+        "token_form": TokenForm(auto_id=SECOND_FORM_IDS),
         "tokens": request.user.api_tokens.all(),
     }
     return render(request, "pages/profile.html", {**defaults, **facts}, status=status)

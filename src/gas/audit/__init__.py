@@ -1,0 +1,1 @@
+"""What was done to people's data and plans, for good: lines are added and never changed."""
