@@ -45,7 +45,9 @@ WELL_KNOWN = {
 }
 #: Alleles put in order at a time.
 _CHUNK = 1 << 18
-_UNSAFE = re.compile(rb"[\s;=]")
+_UNSAFE = re.compile(rb"[\s;=\x1f]")
+#: Digits of the longest position.
+_DIGITS = 9
 
 
 @dataclass
@@ -120,6 +122,10 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
+def _is_position(cell: bytes) -> bool:
+    return cell.isdigit() and len(cell) <= _DIGITS
+
+
 # -- VCF ------------------------------------------------------------------------------------------
 
 
@@ -154,7 +160,7 @@ def _read_vcf(
         if contig is None:
             passed += 1
             continue
-        if len(cells) < 8 or not cells[1].isdigit():
+        if len(cells) < 8 or not _is_position(cells[1]):
             raise PackError(f"{name}: line {number} is no VCF record.")
         rows = list(_alleles(cells, spec, numbers))
         passed += not rows
@@ -253,7 +259,7 @@ def _read_bed(
         if not line.strip() or line.startswith((b"#", b"track", b"browser")):
             continue
         cells = line.rstrip(b"\r\n").split(b"\t")
-        if len(cells) < 3 or not cells[1].isdigit() or not cells[2].isdigit():
+        if len(cells) < 3 or not _is_position(cells[1]) or not _is_position(cells[2]):
             raise PackError(f"{name}: line {number} is no BED record.")
         contig = names.get(cells[0])
         if contig is None:
@@ -261,7 +267,9 @@ def _read_bed(
             continue
         label = cells[3] if len(cells) > 3 else b"1"
         label = _UNSAFE.sub(b"_", label.replace(b",", b"&"))
-        stretches.setdefault(contig, []).append((int(cells[1]) + 1, int(cells[2]), label))
+        start, end = int(cells[1]) + 1, int(cells[2])
+        if start <= end:
+            stretches.setdefault(contig, []).append((start, end, label))
     for contig, found in stretches.items():
         _cut(found, columns.setdefault(contig, _Columns()))
     spec = SourceSpec(name, file, "bed", (SourceField("name", name),), False)
