@@ -273,3 +273,36 @@ def test_the_docs_page_is_local(svc: Services) -> None:
     page = Client().get("/api/docs").content.decode()
     assert "://" not in page.replace("http://www.w3.org", "")
     assert reverse("api:openapi-json") in page
+
+
+def test_findings_are_those_of_the_result(svc: Services, api: Api, stranger: Api) -> None:
+    made = submit(api)
+    url = f"/api/v1/jobs/{made['id']}/findings"
+    problem(api("GET", url), 404)
+    job = Job.objects.get()
+    lifecycle.annotate(svc, job.pk, worker="w:1", stopping=lambda: False)
+    problem(api("GET", url), 404)  # this runner's result has none
+    job.refresh_from_db()
+    finding = {
+        "severity": "warning", "line": 4, "column": 2, "field": "POS", "rule": "pos-number",
+        "message": "POS is x.", "fix": "Write a number.",
+    }  # fmt: skip
+    values = {
+        "version": "VCFv4.2", "records": 2, "rejected": 1, "sorted": False, "notes": [],
+        "counts": {"pos-number": 1}, "unlisted": {}, "findings": [finding], "reference": {},
+    }  # fmt: skip
+    content = json.dumps(values).encode()
+    svc.storage.put(f"{job.result_prefix}/findings.json", [content])
+    job.result_files.append({"name": "findings.json", "size_bytes": len(content), "sha256": "0"})
+    job.save()
+    assert api("GET", url).json() == values
+    problem(stranger("GET", url), 404)
+
+
+def test_what_is_no_vcf_is_refused_at_complete(api: Api) -> None:
+    body = b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n20\t5\0\n"
+    made = api("POST", "/api/v1/uploads", {"filename": "b", "size_bytes": len(body)}).json()
+    api("PUT", made["parts"][0]["url"], body)
+    said = problem(api("POST", f"/api/v1/uploads/{made['id']}/complete"), 422)
+    assert (said["code"], said["line"]) == ("bad-input", 3)
+    assert "NUL" in said["detail"]

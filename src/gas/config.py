@@ -60,7 +60,11 @@ class Settings(BaseSettings):
         "data folder.",
     )
 
-    host: str = Field("127.0.0.1", description="Address that the web part listens on.")
+    host: str = Field(
+        "127.0.0.1",
+        description="Address that the web part listens on. Where others are to reach it, set "
+        "`GAS_BASE_URL` or `GAS_ALLOWED_HOSTS` as well.",
+    )
     port: int = Field(8000, ge=0, le=65535, description="Port of the web part; 0 picks a free one.")
     base_url: str | None = Field(
         None, description="Public address of the service, as mails link to it. Default: host:port."
@@ -238,9 +242,37 @@ class Settings(BaseSettings):
     @field_validator("base_url", "s3_endpoint")
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in ("http", "https"):
-            raise ValueError("must start with http:// or https://")
-        return value.rstrip("/") if value else value
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be http:// or https:// and a host")
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("must end after the host: GAS is served from its root")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        # Not one word of the value in the message: it holds a password.
+        wrong = ValueError("must be postgresql://user:password@host:port/name")
+        try:
+            parts = urlsplit(value.get_secret_value())
+            _ = parts.port
+        except ValueError:
+            raise wrong from None
+        if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+            raise wrong
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_sender(cls, value: str) -> str:
+        if "@" not in value or not value.isprintable():
+            raise ValueError("must be an address, as in `GAS <gas@example.org>`")
+        return value
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeats(self) -> Self:
@@ -313,10 +345,17 @@ class Settings(BaseSettings):
 
     def secret(self, name: str) -> str | None:
         """The secret ``name`` that the first start put into the data folder, if it did."""
+        path = self.secrets_dir / name
         try:
-            return (self.secrets_dir / name).read_text().strip()
-        except FileNotFoundError:
+            return path.read_text().strip()
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise SettingsError(
+                f"{path}: {error.strerror}.",
+                hint="Run this as the user that `gas up` runs as, or choose another data folder "
+                "(GAS_DATA_DIR, --data).",
+            ) from None
 
     def effective_secret_key(self) -> str:
         """Raises SettingsError where none is set and no first start has made one."""
@@ -348,11 +387,13 @@ class Settings(BaseSettings):
 
     @property
     def public_url(self) -> str:
-        return self.base_url or f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.base_url or f"http://{host}:{self.port}"
 
     @property
     def hosts(self) -> list[str]:
         own = urlsplit(self.public_url).hostname or self.host
+        own = f"[{own}]" if ":" in own else own
         return sorted({own, "localhost", "127.0.0.1", "[::1]", *self.allowed_hosts})
 
     @property
@@ -362,6 +403,8 @@ class Settings(BaseSettings):
 
 def variable_of(field: str) -> str:
     """The environment variable that sets ``field``."""
+    if field not in Settings.model_fields:
+        return field  # pydantic names a field by its alias where it has one
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else f"GAS_{field.upper()}"
 
@@ -375,8 +418,9 @@ def get_settings() -> Settings:
         lines = []
         for item in error.errors():
             name = variable_of(str(item["loc"][0])) if item["loc"] else ""
-            lines.append(f"{name}: {item['msg']}".removeprefix(": ").strip())
-        raise SettingsError("; ".join(lines), hint="See docs/settings.md.") from None
+            said = item["msg"].removeprefix("Value error, ")
+            lines.append(f"{name}: {said}".removeprefix(": ").strip())
+        raise SettingsError("; ".join(lines) + ".", hint="See docs/settings.md.") from None
 
 
 def child_environment(**overrides: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ ours takes another name.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from gas import __version__
@@ -67,8 +67,16 @@ def declared(header: list[bytes]) -> set[str]:
     return {match[1].decode("utf-8", "replace") for match in found if match}
 
 
-def extend(header: list[bytes], keys: Keys, engine: Engine, pack: Pack) -> list[bytes]:
-    """The header with our lines before its last one, the #CHROM line, ended as that one is."""
+def extend(
+    header: list[bytes],
+    keys: Keys,
+    engine: Engine,
+    pack: Pack,
+    options: Mapping[str, str] | None = None,
+) -> list[bytes]:
+    """The header with our lines before its last one, the #CHROM line, ended as that one is.
+    ``options`` are those that the engine was given."""
+    chosen = "; ".join(f"{name}={value}" for name, value in sorted((options or {}).items()))
     chrom = header[-1]
     end = chrom[len(chrom.rstrip(b"\r\n")) :] or b"\n"
     info = engine.info()
@@ -88,6 +96,7 @@ def extend(header: list[bytes], keys: Keys, engine: Engine, pack: Pack) -> list[
             Version=_quoted(__version__),
             Engine=_quoted(engine.name),
             EngineVersion=_quoted(engine.version()),
+            **({"EngineOptions": _quoted(chosen)} if chosen else {}),
             Key=keys.engine_as,
             WarnKey=keys.warn_as,
             Reference=_quoted(pack.name),

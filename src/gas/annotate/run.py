@@ -21,7 +21,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -95,6 +95,7 @@ def annotate(
     output: Path,
     pack: Pack,
     engine: str = DEFAULT,
+    options: Mapping[str, str] | None = None,
     *,
     workers: int = 1,
     progress: Progress | None = None,
@@ -107,6 +108,7 @@ def annotate(
     """Annotate ``input`` (VCF, plain or gzip or BGZF) into ``output`` (BGZF, with its index beside
     it). An existing output is replaced at the end, or stays as it is.
 
+    ``options``: what the engine takes (``gas.annotate.engines.load``); named in the header.
     ``engine``: a name out of ``gas.annotate.engines.ENGINES`` or ``module:Class``. The output is
     the same, byte for byte, for any number of ``workers``. ``offers``: references to name to who
     chose the wrong one; without ``check_build`` a file of another assembly is annotated all the
@@ -127,7 +129,17 @@ def annotate(
     def gate() -> Gate:
         return Gate(source, pack, offers, check_build=check_build)
 
-    run = _Run(source, output, pack, engine, workers, _paced(progress), check_cancelled, gate)
+    run = _Run(
+        source,
+        output,
+        pack,
+        engine,
+        options or {},
+        workers,
+        _paced(progress),
+        check_cancelled,
+        gate,
+    )
     taken = declared(source.header)
     with _disk_errors(output), _private_folder(output) as folder:
         while True:
@@ -151,12 +163,14 @@ class _Run:
         output: Path,
         pack: Pack,
         engine: str,
+        options: Mapping[str, str],
         workers: int,
         progress: Progress,
         check_cancelled: Callable[[], None],
         gate: Callable[[], Gate],
     ) -> None:
-        self.engine: Engine = load(engine)
+        self.engine: Engine = load(engine, options)
+        self._options = options
         self._engine_name = engine
         self._source = source
         self._output = output
@@ -227,7 +241,7 @@ class _Run:
         tabix = TabixIndex()
         self._count_bytes(summary)
         with part.open("wb") as out:
-            header = extend(self._source.header, keys, self.engine, self._pack)
+            header = extend(self._source.header, keys, self.engine, self._pack, self._options)
             out.write(bgzf.compress(b"".join(header)))
             for piece in self._pieces(folder, keys, slices):
                 self._check_cancelled()
@@ -252,6 +266,7 @@ class _Run:
                 input=self._source.path,
                 pack=self._pack.path,
                 engine=self._engine_name,
+                options=self._options,
                 keys=keys,
                 limits=self._source.limits,
                 scratch=folder,

@@ -133,15 +133,21 @@ class Supervisor:
 
         setup_django()
         from django.core.management import call_command
-        from django.db import connection, connections
+        from django.db import OperationalError, connection, connections
 
         begun = time.monotonic()
-        with connection.cursor() as cursor:
-            # Two starts on one database take turns.
-            cursor.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"gas mig")])
-            call_command("migrate", interactive=False, verbosity=0)
-            call_command("createcachetable", verbosity=0)
-            password = first_start.ensure_operator()
+        try:
+            with connection.cursor() as cursor:
+                # Two starts on one database take turns.
+                cursor.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"gas mig")])
+                call_command("migrate", interactive=False, verbosity=0)
+                call_command("createcachetable", verbosity=0)
+                password = first_start.ensure_operator()
+        except OperationalError as error:
+            raise DoesNotStart(
+                f"The database does not answer: {' '.join(str(error).split())}",
+                hint="Is DATABASE_URL right, and is that server up?",
+            ) from None
         connections.close_all()
         self.say(f"  {'database':<12} ready     {'':<11} {time.monotonic() - begun:.1f} s")
         if password is not None:
@@ -165,7 +171,7 @@ class Supervisor:
         )
         client = http.client.HTTPConnection(host, self.settings.port, timeout=5)
         with contextlib.suppress(OSError, http.client.HTTPException):
-            client.request("GET", "/readyz", headers={"Host": self.settings.hosts[0]})
+            client.request("GET", "/readyz", headers={"Host": "localhost"})
             return client.getresponse().status == http.HTTPStatus.OK
         return False
 

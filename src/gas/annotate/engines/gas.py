@@ -6,7 +6,7 @@ Work goes along the file: most records are single-base substitutions that a read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from gas import __version__
@@ -22,6 +22,7 @@ from gas.annotate.segments import Sweep, title
 from gas.annotate.structural import Structural, parse_symbolic, structural_effect
 from gas.annotate.transcript import Transcript
 from gas.annotate.variant import Variant, is_sequence, parse_alleles, single
+from gas.errors import EngineError
 
 _VERSION = "1"
 _CHECK_EVERY = 1024
@@ -51,6 +52,21 @@ class GasEngine:
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
+
+    @classmethod
+    def with_options(cls, options: Mapping[str, str]) -> GasEngine:
+        """``fields`` (names joined by commas), ``pick`` (csq.PICK_MODES), ``distance`` (bases).
+        Raises EngineError for anything else."""
+        unknown = sorted(set(options) - {"fields", "pick", "distance"})
+        if unknown:
+            raise EngineError(f"There is no option {', '.join(unknown)}.")
+        distance = options.get("distance", str(Options.distance))
+        if not distance.isascii() or not distance.lstrip("-").isdigit():
+            raise EngineError(f"The distance is {distance!r}.", hint="Give it in bases.")
+        fields = tuple(
+            name.strip() for name in options.get("fields", "").split(",") if name.strip()
+        )
+        return cls(Options(fields, options.get("pick", Options.pick), int(distance)))
 
     def version(self) -> str:
         return f"gas {__version__}, rules {_VERSION} (Ensembl VEP 115)"
