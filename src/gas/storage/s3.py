@@ -35,6 +35,7 @@ from gas.storage import (
     Storage,
     StorageFull,
     StoredObject,
+    attachment,
     check_key,
 )
 from gas.storage.s3_errors import PastTheEnd, translated
@@ -97,7 +98,7 @@ class S3Storage(Storage):
         self.client = client
         self.bucket = bucket
         self.prefix = prefix
-        self._options = dict(put_options or {})
+        self.put_options = dict(put_options or {})
         self._part_bytes = part_bytes
 
     def put(
@@ -162,11 +163,26 @@ class S3Storage(Storage):
     def check(self) -> None:
         probe = f"{self.prefix}.ready/{secrets.token_hex(8)}"
         with translated(self.bucket, probe):
-            self.client.put_object(Bucket=self.bucket, Key=probe, Body=b"ready?", **self._options)
+            self.client.put_object(
+                Bucket=self.bucket, Key=probe, Body=b"ready?", **self.put_options
+            )
             self.client.delete_object(Bucket=self.bucket, Key=probe)
 
+    def sign_get(self, key: str, filename: str, seconds: int) -> str | None:
+        about = {
+            **self.address(key),
+            "ResponseContentDisposition": attachment(filename),
+            "ResponseContentType": "application/octet-stream",
+        }
+        with translated(self.bucket, key):
+            url: str = self.client.generate_presigned_url(
+                "get_object", Params=about, ExpiresIn=seconds
+            )
+        return url
+
     def sweep(self, older_than_s: float = 86_400) -> int:
-        """Abort uploads by parts that a crash left, at least so old; returns how many."""
+        """End uploads by parts that were left, at least so old, and remove what came by parts and
+        was never taken over; returns how many."""
         limit, count = datetime.now(UTC) - timedelta(seconds=older_than_s), 0
         with translated(self.bucket, self.prefix):
             pages = self.client.get_paginator("list_multipart_uploads").paginate(
@@ -174,7 +190,14 @@ class S3Storage(Storage):
             )
             for upload in [u for page in pages for u in page.get("Uploads", [])]:
                 if upload["Initiated"] <= limit:
-                    self._abort(upload["Key"], upload["UploadId"])
+                    self.abort_upload(upload["Key"], upload["UploadId"])
+                    count += 1
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=f"{self.prefix}.incoming/"
+            )
+            for item in [i for page in pages for i in page.get("Contents", [])]:
+                if item["LastModified"] <= limit:
+                    self.client.delete_object(Bucket=self.bucket, Key=item["Key"])
                     count += 1
         return count
 
@@ -192,7 +215,7 @@ class S3Storage(Storage):
         sha256: bytes,
         tick: Callable[[], None] = lambda: None,
     ) -> StoredObject:
-        about = {**self.address(key), **self._options, "Metadata": {"sha256": sha256.hex()}}
+        about = {**self.address(key), **self.put_options, "Metadata": {"sha256": sha256.hex()}}
         file.seek(0)
         with translated(self.bucket, key):
             if size <= self._part_bytes:
@@ -226,10 +249,11 @@ class S3Storage(Storage):
                 )
             self.client.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
         except BaseException:
-            self._abort(where["Key"], where["UploadId"])
+            self.abort_upload(where["Key"], where["UploadId"])
             raise
 
-    def _abort(self, full_key: str, upload_id: str) -> None:
+    def abort_upload(self, full_key: str, upload_id: str) -> None:
+        """End an upload by parts without an object, if the server can be reached."""
         try:
             self.client.abort_multipart_upload(Bucket=self.bucket, Key=full_key, UploadId=upload_id)
         except (ClientError, BotoCoreError):
