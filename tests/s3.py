@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import shutil
 import socket
 import subprocess
@@ -43,6 +44,27 @@ def _weed() -> str:
 @contextlib.contextmanager
 def seaweedfs(folder: Path) -> Iterator[str]:
     """The address of a SeaweedFS that keeps its data in ``folder``, with an empty BUCKET."""
+    for last in (False, False, True):
+        server, url = _start_seaweedfs(folder / secrets.token_hex(4))
+        try:
+            _await_bucket(url, server)
+            break
+        except (BotoCoreError, ClientError):  # mostly: one of its ports was taken meanwhile
+            _end(server)
+            if last:
+                raise
+    try:
+        yield url
+    finally:
+        _end(server)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    server.kill()
+    server.wait()
+
+
+def _start_seaweedfs(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     (folder / "data").mkdir(parents=True)
     rights = ["Admin", "Read", "Write", "List", "Tagging"]
     user = {
@@ -66,18 +88,12 @@ def seaweedfs(folder: Path) -> Iterator[str]:
     ]  # fmt: skip
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        url = f"http://127.0.0.1:{ports['s3.port']}"
-        _await_bucket(url, server)
-        yield url
-    finally:
-        server.kill()
-        server.wait()
+    return server, f"http://127.0.0.1:{ports['s3.port']}"
 
 
 def _await_bucket(url: str, server: subprocess.Popen[bytes]) -> None:
     client = make_client(endpoint_url=url, **KEYS)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 30
     while True:
         try:
             client.create_bucket(Bucket=BUCKET)

@@ -83,13 +83,15 @@ def test_parts_in_any_order_become_one_object(desk: Desk) -> None:
     assert desk.parts.complete(KEY, upload) == stored, "completing may be repeated"
 
 
-def test_a_part_that_is_sent_again_replaces(desk: Desk) -> None:
+def test_a_part_may_be_sent_again(desk: Desk) -> None:
     upload = desk.parts.begin(KEY)
-    desk.send(upload, 1, b"first try")
-    desk.send(upload, 1, b"second")
-    assert [p.size_bytes for p in desk.parts.list_parts(KEY, upload)] == [6]
+    desk.send(upload, 1, FIRST)
+    desk.send(upload, 1, FIRST)
+    desk.send(upload, 2, LAST)
+    came = [(part.number, part.size_bytes) for part in desk.parts.list_parts(KEY, upload)]
+    assert came == [(1, len(FIRST)), (2, len(LAST))]
     desk.parts.complete(KEY, upload)
-    assert b"".join(desk.store.read(KEY)) == b"second"
+    assert b"".join(desk.store.read(KEY)) == FIRST + LAST
 
 
 def test_missing_parts_are_told_and_may_still_come(desk: Desk) -> None:
@@ -152,6 +154,15 @@ def test_uploads_of_one_key_do_not_mix(desk: Desk) -> None:
 
 
 # -- the addresses of each -------------------------------------------------------------------------
+
+
+def test_local_other_bytes_for_a_part_replace_it(tmp_path: Path, clock: FakeClock) -> None:
+    desk = local_desk(tmp_path, clock)
+    upload = desk.parts.begin(KEY)
+    desk.send(upload, 1, b"first try")
+    desk.send(upload, 1, b"second")
+    desk.parts.complete(KEY, upload)
+    assert b"".join(desk.store.read(KEY)) == b"second"
 
 
 def test_local_addresses_expire(tmp_path: Path, clock: FakeClock) -> None:

@@ -50,7 +50,8 @@ class PartUploads(ABC):
         self, key: str, upload_id: str, number: int, size_bytes: int, seconds: int
     ) -> str:
         """The address to PUT part ``number`` (1-based) to, ``size_bytes`` long, for ``seconds``.
-        All parts but the last are of 5 MiB at least (S3 wants it). A second PUT replaces."""
+        All parts but the last are of 5 MiB at least (S3 wants it). A part that broke
+        may be sent again, the same bytes."""
 
     @abstractmethod
     def list_parts(self, key: str, upload_id: str) -> list[Part]:

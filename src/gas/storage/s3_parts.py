@@ -51,14 +51,15 @@ class S3Parts(PartUploads):
         return url
 
     def list_parts(self, key: str, upload_id: str) -> list[Part]:
-        found = {}
+        found: dict[int, Part] = {}
         with translated(self._store.bucket, key):
             try:
                 pages = self._client.get_paginator("list_parts").paginate(
                     **self._incoming(key), UploadId=upload_id
                 )
-                for item in (item for page in pages for item in page.get("Parts", [])):
-                    # Some servers tell a part that was sent twice twice; the later one counts.
+                items = [item for page in pages for item in page.get("Parts", [])]
+                # Some servers list a part that was sent twice twice; the later one counts.
+                for item in sorted(items, key=lambda item: item["LastModified"]):
                     number = item["PartNumber"]
                     found[number] = Part(number, item["Size"], item["ETag"])
             except ClientError as error:
