@@ -142,3 +142,9 @@ def test_from_one_bucket_of_s3_to_another(
     clock.advance(300)
     assert glacier.restore(s3_store, KEY) == hot
     assert s3_store.stat(KEY) == hot
+
+
+def test_sweep_ends_uploads_that_a_crash_left(glacier: GlacierTier, slow: s3.SlowGlacier) -> None:
+    slow.create_multipart_upload(**glacier._frozen.address("k"))
+    assert glacier.sweep() == 0, "it is of today"
+    assert glacier._frozen.sweep(older_than_s=-60) == 1

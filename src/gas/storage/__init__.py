@@ -90,6 +90,11 @@ class Storage(ABC):
     def check(self) -> None:
         """Raises TransientError where the store cannot be written to."""
 
+    @abstractmethod
+    def sweep(self, older_than_s: float = 86_400) -> int:
+        """Remove what crashes left and no key points at, at least so old; returns how many.
+        Raises TransientError."""
+
     def sign_get(self, key: str, filename: str, seconds: int) -> str | None:
         """An address from which a browser GETs ``key`` as the file ``filename`` for ``seconds``,
         past the service; None: this store has none, the service sends the bytes itself. Whether

@@ -115,6 +115,9 @@ class GlacierTier(ColdTier):
         self._frozen.delete(key)
         self._notes.delete(key)
 
+    def sweep(self) -> int:
+        return self._frozen.sweep()
+
     @property
     def _slowest(self) -> str:
         return list(self._ways)[-1]
