@@ -161,8 +161,8 @@ def test_a_chart_is_svg_with_title_words_axes_and_legend() -> None:
 def test_a_line_is_drawn_in_steps_and_ends_at_the_edge() -> None:
     root = ET.fromstring(chart().svg())
     path = next(root.iter("{http://www.w3.org/2000/svg}path")).get("d") or ""
-    # 60 + 3/60 x 570 = 88.5 across; 7 of 10 instances are 145.5 down; beyond 60 minutes is cut.
-    assert path == "M60.0 302.0H88.5V144.5H630.0V302.0"
+    # 60 + 3/60 x 570 = 88.5 across; 7 of 10 instances are 144.5 down; beyond 60 minutes is cut.
+    assert path == "M60.0 302.0H88.5V144.5H630.0"
 
 
 def test_the_page_holds_the_tables_and_no_gap(tmp_path: Path) -> None:

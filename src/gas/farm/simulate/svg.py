@@ -18,7 +18,7 @@ DASHES = ("", "8 3", "2 3", "10 3 2 3", "5 5", "1 4", "12 4")
 
 @dataclass(frozen=True)
 class Line:
-    """``points`` as (x, y), x not falling."""
+    """``points`` as (x, y), one at least, x not falling; those beyond the chart are left out."""
 
     label: str
     points: Sequence[tuple[float, float]]
@@ -88,17 +88,10 @@ class Chart:
 
     def _line(self, number: int, line: Line) -> list[str]:
         colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
-        path, was = [], None
-        for x, y in line.points:
-            if was is None:
-                path.append(f"M{self._x(x)} {self._y(y)}")
-            else:
-                path.append(f"H{self._x(x)}V{self._y(y)}")
-            was = y
-            if x >= self.x_max:
-                break
-        else:
-            path.append(f"H{self._x(self.x_max)}")
+        (x0, y0), *rest = line.points
+        path = [f"M{self._x(x0)} {self._y(y0)}"]
+        path += [f"H{self._x(x)}V{self._y(y)}" for x, y in rest if x <= self.x_max]
+        path.append(f"H{self._x(self.x_max)}")
         top, left = TOP + 12 + number * 22, WIDTH - RIGHT + 14
         return [
             f'<path d="{"".join(path)}" fill="none" stroke="{colour}" stroke-width="2.2"'
