@@ -83,6 +83,12 @@ class Settings(BaseSettings):
 
     web_workers: int = Field(2, ge=1, le=64, description="gunicorn worker processes.")
     web_threads: int = Field(4, ge=1, le=64, description="Threads of each gunicorn worker.")
+    client_patience_s: float = Field(
+        30,
+        gt=0,
+        description="How long a thread of the web part waits for a client that sends or takes "
+        "nothing, or less than 500 bytes a second, before it cuts it off.",
+    )
     annotators: int = Field(2, ge=1, le=64, description="Annotator processes of `gas up`.")
     annotate_processes: int = Field(
         1, ge=1, le=64, description="Processes that one annotation may use (`--workers`)."

@@ -191,7 +191,7 @@ class Supervisor:
         handle = self._listener.fileno()
         command = [
             sys.executable, "-m", "gunicorn", "gas.wsgi:application", "--name", "gas-web",
-            "--bind", f"fd://{handle}", "--worker-class", "gthread",
+            "--bind", f"fd://{handle}", "--worker-class", "gas.farm.web.Worker",
             "--workers", str(self.settings.web_workers),
             "--threads", str(self.settings.web_threads), "--keep-alive", "15",
             "--graceful-timeout", "15", "--timeout", "60", "--no-control-socket",

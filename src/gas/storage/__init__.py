@@ -89,6 +89,11 @@ class Storage(ABC):
     def check(self) -> None:
         """Raises TransientError where the store cannot be written to."""
 
+    @abstractmethod
+    def sweep(self, older_than_s: float = 86_400) -> int:
+        """Remove what crashes left and no key points at, at least so old; returns how many.
+        Raises TransientError."""
+
     # -- what every store can do by means of the above ----------------------------------------
 
     def put_file(

@@ -97,7 +97,6 @@ class LocalStorage(Storage):
             blob.unlink()
 
     def sweep(self, older_than_s: float = 86_400) -> int:
-        """Remove leftovers of crashes, at least so old; returns how many."""
         linked = {p.resolve() for p in self._objects.rglob("*") if p.is_symlink()}
         limit, count = time.time() - older_than_s, 0
         for blob in self._blobs.iterdir():
