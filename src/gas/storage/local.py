@@ -48,7 +48,7 @@ class LocalStorage(Storage):
         self, key: str, chunks: Iterable[bytes], *, max_bytes: int | None = None
     ) -> StoredObject:
         link = self._link(key)
-        with _translated():
+        with translated():
             blob, size, sha256 = self._write_blob(chunks, max_bytes)
             old = self._blob_of(link)
             self._point(link, blob)
@@ -92,7 +92,7 @@ class LocalStorage(Storage):
                 yield self.stat(key)
 
     def check(self) -> None:
-        with _translated():
+        with translated():
             blob, _size, _sha256 = self._write_blob([b"ready?"], None)
             blob.unlink()
 
@@ -173,7 +173,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Raises StorageFull or TransientError for what the disk refuses within."""
     try:
         yield
     except OSError as error:
