@@ -22,7 +22,9 @@ def _shared_processors() -> list[Any]:
 def _renderer(settings: Settings) -> list[Any]:
     if settings.log_format == "console":
         return [structlog.dev.ConsoleRenderer(colors=False)]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    # Without local variables: keys and passwords are among them.
+    frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(frames), structlog.processors.JSONRenderer()]
 
 
 def logging_config(settings: Settings) -> dict[str, Any]:
