@@ -274,12 +274,13 @@ def test_the_same_form_makes_a_new_job_after_a_deletion(
 
     once = "6f2c3c3e-2f0e-4d8b-9d3a-0f7e6f0b8a11"
 
-    def send() -> str:
-        file = SimpleUploadedFile("again.vcf", VCF)
+    def send(name: str = "again.vcf") -> str:
+        file = SimpleUploadedFile(name, VCF)
         return mine.post(reverse("annotate"), {"file": file, "once": once})["Location"]
 
     first = send()
     assert send() == first
+    assert send("other.vcf") != first
     mine.post(first + "delete/")
     second = send()
     assert second != first

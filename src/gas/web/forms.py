@@ -48,8 +48,10 @@ class AnnotateForm(forms.Form):
 
     @property
     def once_key(self) -> str | None:
-        once = self.cleaned_data.get("once")
-        return f"form-{once}" if once else None
+        """Names this display of the form with this file: a browser that goes back may show the
+        same form again, for another file."""
+        once, file = self.cleaned_data.get("once"), self.chosen_file
+        return f"form-{once}-{file.size}-{file.name}"[:200] if once else None
 
     def chosen(self, name: str) -> str | None:
         """The ``reference`` or ``engine`` asked for; None where there was no choice."""
