@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import uuid
 from collections.abc import Callable
@@ -99,6 +100,38 @@ def test_the_whole_way(svc: Services, api: Api) -> None:
     assert b"".join(original.streaming_content) == VCF
     page = api("GET", "/api/v1/jobs").json()
     assert [item["id"] for item in page["items"]] == [job["id"]]
+
+
+class _BrokenLine:
+    """A body of which the second half never comes."""
+
+    def __init__(self) -> None:
+        self._pieces = iter([VCF[:20]])
+
+    def read(self, _size: int = -1) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise ConnectionResetError(errno.ECONNRESET, "gone")
+
+    readline = read
+
+
+def test_an_upload_that_breaks_off_can_be_sent_again(svc: Services, api: Api) -> None:
+    made = api("POST", "/api/v1/uploads", {"filename": "a.vcf", "size_bytes": len(VCF)}).json()
+    url = made["parts"][0]["url"]
+    broken = api._client.generic(
+        "PUT", url, VCF, headers=api._headers, **{"wsgi.input": _BrokenLine()}
+    )
+    assert problem(broken, 400)["code"] == "cut-off"
+    problem(api("POST", f"/api/v1/uploads/{made['id']}/complete"), 409)
+    assert api("PUT", url, VCF).status_code == 204
+    assert api("POST", f"/api/v1/uploads/{made['id']}/complete").status_code == 200
+
+
+def test_no_file_is_as_large_as_that(svc: Services, make_user: Callable[..., User]) -> None:
+    rich = Api(tokens.create_token(make_user("p@example.org", plan="premium"), "t", svc.now()))
+    asked = {"filename": "a.vcf", "size_bytes": 10**30}
+    assert "size_bytes" in problem(rich("POST", "/api/v1/uploads", asked), 422)["detail"]
 
 
 def test_without_a_token_nothing_is_told(svc: Services, user: User, api: Api, job: Job) -> None:

@@ -83,6 +83,12 @@ class Settings(BaseSettings):
 
     web_workers: int = Field(2, ge=1, le=64, description="gunicorn worker processes.")
     web_threads: int = Field(4, ge=1, le=64, description="Threads of each gunicorn worker.")
+    client_patience_s: float = Field(
+        30,
+        gt=0,
+        description="How long a thread of the web part waits for a client that sends or takes "
+        "nothing, or less than 500 bytes a second, before it cuts it off.",
+    )
     annotators: int = Field(2, ge=1, le=64, description="Annotator processes of `gas up`.")
     annotate_processes: int = Field(
         1, ge=1, le=64, description="Processes that one annotation may use (`--workers`)."
@@ -122,6 +128,55 @@ class Settings(BaseSettings):
     cold_thaw_s: float = Field(
         300, ge=0, description="How long the local cold storage takes to thaw a result."
     )
+    cold_tier: Literal["folder", "glacier"] = Field(
+        "folder",
+        description="Where results of free users go: a `folder` of this machine, or `glacier`, "
+        "S3's cold storage classes.",
+    )
+    glacier_bucket: str = Field(
+        "", description="Bucket of the cold tier; empty: that of `GAS_S3_BUCKET`."
+    )
+    glacier_prefix: str = Field("cold/", description="What cold objects' names start with.")
+    glacier_class: Literal["GLACIER", "DEEP_ARCHIVE"] = Field(
+        "GLACIER", description="S3's storage class of the cold tier."
+    )
+    glacier_fastest: Literal["Expedited", "Standard", "Bulk"] = Field(
+        "Expedited",
+        description="Way of retrieval that a thaw tries first; where it has no room, the next "
+        "slower one follows. `DEEP_ARCHIVE` starts at `Standard` at best.",
+    )
+    glacier_days: int = Field(
+        7, ge=1, description="Days that S3 keeps a thawed copy at hand for its restore."
+    )
+
+    storage: Literal["local", "s3"] = Field(
+        "local", description="Where uploads and results lie: in the data folder, or in `s3`."
+    )
+    s3_bucket: str = Field("", description="Bucket of uploads and results.")
+    s3_prefix: str = Field(
+        "objects/", description="What their objects' names start with; must end in a slash."
+    )
+    s3_endpoint: str | None = Field(
+        None, description="Address of an S3 server other than Amazon's, `https://host:port`."
+    )
+    s3_region: str | None = Field(
+        None, description="Region of the buckets. Unset: found as by every AWS tool."
+    )
+    s3_access_key_id: str | None = Field(
+        None,
+        description="Key to the buckets. Unset: found as by every AWS tool (variables, files, the "
+        "machine's role).",
+    )
+    s3_secret_access_key: SecretStr | None = Field(
+        None, description="The secret that belongs to `GAS_S3_ACCESS_KEY_ID`."
+    )
+    s3_encryption: Literal["bucket", "AES256", "aws:kms"] = Field(
+        "bucket", description="Encryption asked for with every object; `bucket`: its own default."
+    )
+    s3_kms_key_id: str | None = Field(
+        None, description="Key of `aws:kms`. Unset: the account's own for S3."
+    )
+
     max_uncompressed_bytes: int = Field(
         64 * 2**30, ge=1, description="Largest size that an input may expand to."
     )
@@ -169,7 +224,13 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _read_secret_files(cls, values: dict[str, object]) -> dict[str, object]:
-        for name in ("DATABASE_URL", "GAS_SECRET_KEY", "GAS_SMTP_PASSWORD", "GAS_TOKEN"):
+        for name in (
+            "DATABASE_URL",
+            "GAS_SECRET_KEY",
+            "GAS_SMTP_PASSWORD",
+            "GAS_TOKEN",
+            "GAS_S3_SECRET_ACCESS_KEY",
+        ):
             path = os.environ.get(f"{name}_FILE")
             if path:
                 key = name if name == "DATABASE_URL" else name.removeprefix("GAS_").lower()
@@ -184,7 +245,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("base_url")
+    @field_validator("base_url", "s3_endpoint")
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
         if not value:
@@ -229,6 +290,19 @@ class Settings(BaseSettings):
     def _fit_for_production(self) -> Self:
         if self.env == "production" and (self.base_url is None or self.mail != "smtp"):
             raise ValueError("GAS_ENV=production needs GAS_BASE_URL and GAS_MAIL=smtp")
+        return self
+
+    @model_validator(mode="after")
+    def _s3_is_complete(self) -> Self:
+        if self.storage == "s3" and not self.s3_bucket:
+            raise ValueError("GAS_STORAGE=s3 needs GAS_S3_BUCKET")
+        if self.cold_tier == "glacier" and not (self.glacier_bucket or self.s3_bucket):
+            raise ValueError("GAS_COLD_TIER=glacier needs GAS_GLACIER_BUCKET or GAS_S3_BUCKET")
+        for name in ("s3_prefix", "glacier_prefix"):
+            if not str(getattr(self, name)).endswith("/"):
+                raise ValueError(f"GAS_{name.upper()} must end in a slash")
+        if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
+            raise ValueError("GAS_S3_ACCESS_KEY_ID and GAS_S3_SECRET_ACCESS_KEY go together")
         return self
 
     # -- places ------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -32,7 +32,7 @@ from gas.annotate import bgzf
 from gas.annotate.engines import DEFAULT, Context, Engine, load
 from gas.annotate.fit import WARN_KEY
 from gas.annotate.gate import Gate
-from gas.annotate.header import Keys, choose_keys, declared, extend
+from gas.annotate.header import Keys, choose_keys, declared, extend, source_fields
 from gas.annotate.index import TabixIndex
 from gas.annotate.intake import REJECTED_HEADER, Result, rejected_line
 from gas.annotate.pack import Pack
@@ -144,7 +144,7 @@ def annotate(
     with _disk_errors(output), _private_folder(output) as folder:
         while True:
             try:
-                return run.attempt(folder, choose_keys(run.engine.info().key, taken), beside)
+                return run.attempt(folder, run.keys(taken), beside)
             except _KeyTaken as found:
                 taken |= found.keys
             except Unsorted:
@@ -197,6 +197,11 @@ class _Run:
             )
             self._sorted = gate.finish(), rejects.count
         self._source = copy
+
+    def keys(self, taken: Collection[str]) -> Keys:
+        """INFO keys for a run over an input that has ``taken``."""
+        sources = [field.info for field in source_fields(self.engine, self._pack)]
+        return choose_keys(self.engine.info().key, taken, sources)
 
     def attempt(self, folder: Path, keys: Keys, beside: str) -> Report:
         """One pass over the source. Raises _KeyTaken or Unsorted where another is needed."""
@@ -386,6 +391,10 @@ def _notes(summary: Summary, keys: Keys, *, is_sorted: bool, rejected: int) -> l
     for ours, used in ((keys.engine, keys.engine_as), (WARN_KEY, keys.warn_as)):
         if ours != used:
             notes.append(f"The input has the INFO key {ours}; GAS wrote its own as {used}.")
+    if keys.omitted:
+        notes.append(
+            f"The input has {', '.join(sorted(keys.omitted))} already: its own values stay."
+        )
     return notes
 
 

@@ -10,11 +10,13 @@ from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
 from gas.jobs import erase, keeping, lifecycle, queue
+from gas.jobs.tidy import tidy
 from gas.notify import notify
 from gas.wiring import get_services
 
 #: Seconds, then minutes ...: every ten seconds. A second reaper finds nothing to do.
 EVERY_TEN_SECONDS = "* * * * * */10"
+EVERY_HOUR = "17 * * * *"
 
 
 def worker_name() -> str:
@@ -72,3 +74,9 @@ def reap(timestamp: int) -> None:
     notify.reap(svc)
     keeping.sweep(svc)
     erase.sweep(svc)
+
+
+@app.periodic(cron=EVERY_HOUR)
+@app.task(name=queue.TIDY, queue=queue.QUEUE_OF[queue.TIDY], queueing_lock=queue.TIDY)
+def tidy_up(timestamp: int) -> None:
+    tidy(get_services())
