@@ -163,14 +163,6 @@ def test_where_it_lies_in_every_light_and_size(
     visit(page, [here])
 
 
-def sign_in_as_operator(page: Page) -> None:
-    User.objects.create_superuser("op@example.org", PASSWORD, name="Operator")
-    page.goto("/admin/")
-    page.locator("[name=username]").fill("op@example.org")
-    page.locator("[name=password]").fill(PASSWORD)
-    page.locator("[type=submit]").click()
-
-
 def act(page: Page, name: str, action: str) -> None:
     page.goto("/admin/jobs/job/")
     row = page.locator("tr", has=page.get_by_role("cell", name=name, exact=True))
@@ -188,7 +180,8 @@ def test_the_operator_at_work(
     run(svc, make_job(user, filename="fails.vcf"))
     Job.objects.filter(pk=gone.pk).update(keep_halted=True, keep_error="the checksums differ")
     page = open_browser().new_page()
-    sign_in_as_operator(page)
+    boss = User.objects.create_superuser("op@example.org", PASSWORD, name="Operator")
+    sign_in(page, boss, PASSWORD)
     act(page, "waits.vcf", "Cancel")
     expect(page.get_by_text("1 cancelled;")).to_be_visible()
     act(page, "fails.vcf", "Try again (failed jobs)")
