@@ -31,6 +31,7 @@ PUBLIC = {
     "account_reset_password_done",
     "account_reset_password_from_key",
     "account_reset_password_from_key_done",
+    "account-closed",
 }
 #: Login-only; GET unless they change something.
 GET = {
@@ -44,8 +45,12 @@ GET = {
     "job-log-text",
     "job-input",
     "job-file",
+    "job-delete",
+    "account-close",
 }
-POST = {"token-create", "token-revoke", "job-cancel"}
+POST = {"token-create", "token-revoke", "job-cancel", "account-export"}
+#: Pages with a form that comes back to them.
+FORMS = {"annotate", "profile", "job-delete", "account-close"}
 OF_A_JOB = sorted(name for name in GET | POST if name.startswith("job-") and name != "job-list")
 
 
@@ -125,7 +130,7 @@ def test_nothing_changes_by_get(name: str, mine: Client, job: Job) -> None:
     assert mine.get(url_of(name, job)).status_code == 405
 
 
-@pytest.mark.parametrize("name", sorted(POST | {"annotate", "profile"}))
+@pytest.mark.parametrize("name", sorted(POST | FORMS))
 def test_nothing_changes_without_the_forms_secret(name: str, user: User, job: Job) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)

@@ -34,7 +34,9 @@ def ask_erase(svc: Services, job: Job) -> bool:
     before."""
     with transaction.atomic():
         lifecycle.cancel(svc, job)
-        if not Job.objects.filter(pk=job.pk, erasing=False).update(erasing=True):
+        # Its Idempotency-Key is free again: the same request makes a new job.
+        here = Job.objects.filter(pk=job.pk, erasing=False)
+        if not here.update(erasing=True, idempotency_key=None):
             return False
         queue.enqueue(queue.ERASE, job.pk)
         record(Action.ERASE, svc.now(), user_id=job.owner_id, job_id=job.pk, step="asked")

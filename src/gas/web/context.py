@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
 
 from gas import __version__
 from gas.accounts.models import User
@@ -27,4 +28,12 @@ def site(request: HttpRequest) -> dict[str, object]:
     """The template context processor."""
     user = getattr(request, "user", None)
     plan = get_plan(user.plan, get_settings()) if isinstance(user, User) else None
-    return {**bare(), "plan": plan}
+    return {**bare(), "plan": plan, "upgrade_url": upgrade_url()}
+
+
+def upgrade_url() -> str | None:
+    """Where a person changes to the premium plan; None where nobody can by themselves."""
+    try:
+        return reverse("subscribe")
+    except NoReverseMatch:
+        return None

@@ -59,6 +59,20 @@ def utc(moment: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def clock(moment: datetime | None, now: datetime) -> SafeString | str:
+    """A ``<time>`` in UTC, to the minute; with its date where that is not today."""
+    if moment is None:
+        return ""
+    moment = moment.astimezone(UTC)
+    is_today = moment.date() == now.astimezone(UTC).date()
+    return format_html(
+        '<time datetime="{}">{} UTC</time>',
+        f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        f"{moment:%H:%M}" if is_today else f"{moment:%Y-%m-%d %H:%M}",
+    )
+
+
+@register.filter
 def took(end: datetime | None, start: datetime | None) -> str:
     """From ``start`` to ``end``: ``1.2 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if end is None or start is None:
