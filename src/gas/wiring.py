@@ -10,7 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from django.utils.module_loading import import_string
+
 from gas.annotate.pack import Pack
+from gas.billing import BillingProvider
 from gas.config import Settings, get_settings
 from gas.jobs.runner import ChildRunner, Runner
 from gas.notify.mailer import DjangoMailer, Mailer
@@ -18,6 +21,12 @@ from gas.reference import packs
 from gas.storage import Storage
 from gas.storage.cold import ColdFolder, ColdTier
 from gas.storage.local import LocalStorage
+
+#: Payment providers by their word in GAS_BILLING; only the chosen one is imported.
+BILLING = {
+    "stripe": "gas.billing.stripe.StripeProvider",
+    "test": "gas.billing.test.TestProvider",
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,8 @@ class Services:
     runner: Runner
     mailer: Mailer
     cold: ColdTier
+    #: None where nothing is sold.
+    billing: BillingProvider | None
 
     def now(self) -> datetime:
         """Now, with its time zone (UTC)."""
@@ -47,6 +58,14 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
+def make_billing(settings: Settings) -> BillingProvider | None:
+    """The payment provider that the settings name; None for `none`."""
+    if settings.billing == "none":
+        return None
+    provider: BillingProvider = import_string(BILLING[settings.billing])(settings, system_clock)
+    return provider
+
+
 _services: Services | None = None
 
 
@@ -62,5 +81,6 @@ def get_services() -> Services:
             runner=ChildRunner(settings),
             mailer=DjangoMailer(),
             cold=ColdFolder(settings.cold_dir, settings.cold_thaw_s, system_clock),
+            billing=make_billing(settings),
         )
     return _services

@@ -9,12 +9,14 @@ import uuid
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
+from gas.billing import apply
 from gas.jobs import erase, keeping, lifecycle, queue
 from gas.notify import notify
 from gas.wiring import get_services
 
 #: Seconds, then minutes ...: every ten seconds. A second reaper finds nothing to do.
 EVERY_TEN_SECONDS = "* * * * * */10"
+EVERY_MINUTE = "* * * * *"
 
 
 def worker_name() -> str:
@@ -72,3 +74,9 @@ def reap(timestamp: int) -> None:
     notify.reap(svc)
     keeping.sweep(svc)
     erase.sweep(svc)
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name=queue.BILLING, queue=queue.QUEUE_OF[queue.BILLING], queueing_lock=queue.BILLING)
+def compare_subscriptions(timestamp: int) -> None:
+    apply.sweep(get_services())
