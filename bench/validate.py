@@ -13,7 +13,11 @@ from pathlib import Path
 import pysam
 
 from bench.table import Row
+from gas.annotate.gate import Gate
+from gas.annotate.pack import Pack
 from gas.annotate.validate import validate_file
+from gas.annotate.vcf import VcfFile, split
+from gas.reference.packs import SHIPPED
 
 FILE = Path(__file__).parent / "data" / "bench120k.vcf.gz"
 TIMES = 5
@@ -32,10 +36,28 @@ def rows() -> Iterator[Row]:
     yield Row("pysam, plain iteration, one core", plain, "records/s")
     yield Row("validate, default, one core", _rate(_default), "records/s", what, plain)
     yield Row("validate, strict, one core", _rate(_strict), "records/s", what, plain)
+    without, within = _gate_cost()
+    yield Row("read and cut a file, without the gate", without, "records/s")
+    yield Row("the same through the gate", within, "records/s", "without the gate", without)
     done = subprocess.run(
         [sys.executable, "-c", _PEAK, str(FILE)], capture_output=True, text=True, check=True
     )
     yield Row("validate, strict, peak memory", float(done.stdout), "MiB")
+
+
+def _gate_cost() -> tuple[float, float]:
+    """What the gate (validator and build check) adds to the reading of a file."""
+    pack = Pack.open(SHIPPED / "demo")
+
+    def cut() -> int:
+        return sum(len(split(piece).records) for piece in VcfFile(FILE).slices())
+
+    def gated() -> int:
+        source = VcfFile(FILE)
+        with Gate(source, pack, (), check_build=True) as gate:
+            return sum(len(split(piece).records) for piece in gate.slices())
+
+    return _rate(cut), _rate(gated)
 
 
 def _rate(work: Callable[[], int]) -> float:

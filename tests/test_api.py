@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import uuid
 from collections.abc import Callable
@@ -99,6 +100,38 @@ def test_the_whole_way(svc: Services, api: Api) -> None:
     assert b"".join(original.streaming_content) == VCF
     page = api("GET", "/api/v1/jobs").json()
     assert [item["id"] for item in page["items"]] == [job["id"]]
+
+
+class _BrokenLine:
+    """A body of which the second half never comes."""
+
+    def __init__(self) -> None:
+        self._pieces = iter([VCF[:20]])
+
+    def read(self, _size: int = -1) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise ConnectionResetError(errno.ECONNRESET, "gone")
+
+    readline = read
+
+
+def test_an_upload_that_breaks_off_can_be_sent_again(svc: Services, api: Api) -> None:
+    made = api("POST", "/api/v1/uploads", {"filename": "a.vcf", "size_bytes": len(VCF)}).json()
+    url = made["parts"][0]["url"]
+    broken = api._client.generic(
+        "PUT", url, VCF, headers=api._headers, **{"wsgi.input": _BrokenLine()}
+    )
+    assert problem(broken, 400)["code"] == "cut-off"
+    problem(api("POST", f"/api/v1/uploads/{made['id']}/complete"), 409)
+    assert api("PUT", url, VCF).status_code == 204
+    assert api("POST", f"/api/v1/uploads/{made['id']}/complete").status_code == 200
+
+
+def test_no_file_is_as_large_as_that(svc: Services, make_user: Callable[..., User]) -> None:
+    rich = Api(tokens.create_token(make_user("p@example.org", plan="premium"), "t", svc.now()))
+    asked = {"filename": "a.vcf", "size_bytes": 10**30}
+    assert "size_bytes" in problem(rich("POST", "/api/v1/uploads", asked), 422)["detail"]
 
 
 def test_without_a_token_nothing_is_told(svc: Services, user: User, api: Api, job: Job) -> None:
@@ -273,3 +306,36 @@ def test_the_docs_page_is_local(svc: Services) -> None:
     page = Client().get("/api/docs").content.decode()
     assert "://" not in page.replace("http://www.w3.org", "")
     assert reverse("api:openapi-json") in page
+
+
+def test_findings_are_those_of_the_result(svc: Services, api: Api, stranger: Api) -> None:
+    made = submit(api)
+    url = f"/api/v1/jobs/{made['id']}/findings"
+    problem(api("GET", url), 404)
+    job = Job.objects.get()
+    lifecycle.annotate(svc, job.pk, worker="w:1", stopping=lambda: False)
+    problem(api("GET", url), 404)  # this runner's result has none
+    job.refresh_from_db()
+    finding = {
+        "severity": "warning", "line": 4, "column": 2, "field": "POS", "rule": "pos-number",
+        "message": "POS is x.", "fix": "Write a number.",
+    }  # fmt: skip
+    values = {
+        "version": "VCFv4.2", "records": 2, "rejected": 1, "sorted": False, "notes": [],
+        "counts": {"pos-number": 1}, "unlisted": {}, "findings": [finding], "reference": {},
+    }  # fmt: skip
+    content = json.dumps(values).encode()
+    svc.storage.put(f"{job.result_prefix}/findings.json", [content])
+    job.result_files.append({"name": "findings.json", "size_bytes": len(content), "sha256": "0"})
+    job.save()
+    assert api("GET", url).json() == values
+    problem(stranger("GET", url), 404)
+
+
+def test_what_is_no_vcf_is_refused_at_complete(api: Api) -> None:
+    body = b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n20\t5\0\n"
+    made = api("POST", "/api/v1/uploads", {"filename": "b", "size_bytes": len(body)}).json()
+    api("PUT", made["parts"][0]["url"], body)
+    said = problem(api("POST", f"/api/v1/uploads/{made['id']}/complete"), 422)
+    assert (said["code"], said["line"]) == ("bad-input", 3)
+    assert "NUL" in said["detail"]

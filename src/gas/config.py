@@ -8,6 +8,7 @@ and a test holds that page to this class. A bad value stops the start with the s
 from __future__ import annotations
 
 import os
+import re
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +29,7 @@ class SettingsError(GasError):
 
 _MAY_COME_FROM_A_FILE = (
     "DATABASE_URL",
+    "GAS_S3_SECRET_ACCESS_KEY",
     "GAS_SECRET_KEY",
     "GAS_SMTP_PASSWORD",
     "GAS_STRIPE_SECRET_KEY",
@@ -71,7 +73,11 @@ class Settings(BaseSettings):
         "data folder.",
     )
 
-    host: str = Field("127.0.0.1", description="Address that the web part listens on.")
+    host: str = Field(
+        "127.0.0.1",
+        description="Address that the web part listens on. Where others are to reach it, set "
+        "`GAS_BASE_URL` or `GAS_ALLOWED_HOSTS` as well.",
+    )
     port: int = Field(8000, ge=0, le=65535, description="Port of the web part; 0 picks a free one.")
     base_url: str | None = Field(
         None, description="Public address of the service, as mails link to it. Default: host:port."
@@ -90,6 +96,12 @@ class Settings(BaseSettings):
 
     web_workers: int = Field(2, ge=1, le=64, description="gunicorn worker processes.")
     web_threads: int = Field(4, ge=1, le=64, description="Threads of each gunicorn worker.")
+    client_patience_s: float = Field(
+        30,
+        gt=0,
+        description="How long a thread of the web part waits for a client that sends or takes "
+        "nothing, or less than 500 bytes a second, before it cuts it off.",
+    )
     annotators: int = Field(2, ge=1, le=64, description="Annotator processes of `gas up`.")
     annotate_processes: int = Field(
         1, ge=1, le=64, description="Processes that one annotation may use (`--workers`)."
@@ -129,6 +141,55 @@ class Settings(BaseSettings):
     cold_thaw_s: float = Field(
         300, ge=0, description="How long the local cold storage takes to thaw a result."
     )
+    cold_tier: Literal["folder", "glacier"] = Field(
+        "folder",
+        description="Where results of free users go: a `folder` of this machine, or `glacier`, "
+        "S3's cold storage classes.",
+    )
+    glacier_bucket: str = Field(
+        "", description="Bucket of the cold tier; empty: that of `GAS_S3_BUCKET`."
+    )
+    glacier_prefix: str = Field("cold/", description="What cold objects' names start with.")
+    glacier_class: Literal["GLACIER", "DEEP_ARCHIVE"] = Field(
+        "GLACIER", description="S3's storage class of the cold tier."
+    )
+    glacier_fastest: Literal["Expedited", "Standard", "Bulk"] = Field(
+        "Expedited",
+        description="Way of retrieval that a thaw tries first; where it has no room, the next "
+        "slower one follows. `DEEP_ARCHIVE` starts at `Standard` at best.",
+    )
+    glacier_days: int = Field(
+        7, ge=1, description="Days that S3 keeps a thawed copy at hand for its restore."
+    )
+
+    storage: Literal["local", "s3"] = Field(
+        "local", description="Where uploads and results lie: in the data folder, or in `s3`."
+    )
+    s3_bucket: str = Field("", description="Bucket of uploads and results.")
+    s3_prefix: str = Field(
+        "objects/", description="What their objects' names start with; must end in a slash."
+    )
+    s3_endpoint: str | None = Field(
+        None, description="Address of an S3 server other than Amazon's, `https://host:port`."
+    )
+    s3_region: str | None = Field(
+        None, description="Region of the buckets. Unset: found as by every AWS tool."
+    )
+    s3_access_key_id: str | None = Field(
+        None,
+        description="Key to the buckets. Unset: found as by every AWS tool (variables, files, the "
+        "machine's role).",
+    )
+    s3_secret_access_key: SecretStr | None = Field(
+        None, description="The secret that belongs to `GAS_S3_ACCESS_KEY_ID`."
+    )
+    s3_encryption: Literal["bucket", "AES256", "aws:kms"] = Field(
+        "bucket", description="Encryption asked for with every object; `bucket`: its own default."
+    )
+    s3_kms_key_id: str | None = Field(
+        None, description="Key of `aws:kms`. Unset: the account's own for S3."
+    )
+
     max_uncompressed_bytes: int = Field(
         64 * 2**30, ge=1, description="Largest size that an input may expand to."
     )
@@ -237,12 +298,57 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("base_url")
+    @field_validator("base_url", "s3_endpoint")
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in ("http", "https"):
-            raise ValueError("must start with http:// or https://")
-        return value.rstrip("/") if value else value
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be http:// or https:// and a host")
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("must end after the host: GAS is served from its root")
+        return value.rstrip("/")
+
+    @field_validator("stripe_api_base")
+    @classmethod
+    def _safe_for_a_key(cls, value: str) -> str:
+        parts = urlsplit(value)
+        on_this_machine = parts.hostname in ("127.0.0.1", "::1", "localhost")
+        if not parts.hostname or (parts.scheme != "https" and not on_this_machine):
+            raise ValueError("must be https:// and a host: a secret key is sent there")
+        return value.rstrip("/")
+
+    @field_validator("stripe_page_hosts")
+    @classmethod
+    def _origins(cls, value: list[str]) -> list[str]:
+        for one in value:
+            if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?", one):
+                raise ValueError(f"{one!r} is no origin, as https://checkout.example.org is")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        # Not one word of the value in the message: it holds a password.
+        wrong = ValueError("must be postgresql://user:password@host:port/name")
+        try:
+            parts = urlsplit(value.get_secret_value())
+            _ = parts.port
+        except ValueError:
+            raise wrong from None
+        if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+            raise wrong
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_sender(cls, value: str) -> str:
+        if "@" not in value or not value.isprintable():
+            raise ValueError("must be an address, as in `GAS <gas@example.org>`")
+        return value
 
     @model_validator(mode="after")
     def _lease_outlives_heartbeats(self) -> Self:
@@ -267,6 +373,19 @@ class Settings(BaseSettings):
             raise ValueError(
                 "GAS_BILLING=stripe needs GAS_STRIPE_SECRET_KEY and GAS_STRIPE_WEBHOOK_SECRET"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _s3_is_complete(self) -> Self:
+        if self.storage == "s3" and not self.s3_bucket:
+            raise ValueError("GAS_STORAGE=s3 needs GAS_S3_BUCKET")
+        if self.cold_tier == "glacier" and not (self.glacier_bucket or self.s3_bucket):
+            raise ValueError("GAS_COLD_TIER=glacier needs GAS_GLACIER_BUCKET or GAS_S3_BUCKET")
+        for name in ("s3_prefix", "glacier_prefix"):
+            if not str(getattr(self, name)).endswith("/"):
+                raise ValueError(f"GAS_{name.upper()} must end in a slash")
+        if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
+            raise ValueError("GAS_S3_ACCESS_KEY_ID and GAS_S3_SECRET_ACCESS_KEY go together")
         return self
 
     # -- places ------------------------------------------------------------------------------
@@ -315,10 +434,17 @@ class Settings(BaseSettings):
 
     def secret(self, name: str) -> str | None:
         """The secret ``name`` that the first start put into the data folder, if it did."""
+        path = self.secrets_dir / name
         try:
-            return (self.secrets_dir / name).read_text().strip()
-        except FileNotFoundError:
+            return path.read_text().strip()
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise SettingsError(
+                f"{path}: {error.strerror}.",
+                hint="Run this as the user that `gas up` runs as, or choose another data folder "
+                "(GAS_DATA_DIR, --data).",
+            ) from None
 
     def effective_secret_key(self) -> str:
         """Raises SettingsError where none is set and no first start has made one."""
@@ -350,11 +476,13 @@ class Settings(BaseSettings):
 
     @property
     def public_url(self) -> str:
-        return self.base_url or f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.base_url or f"http://{host}:{self.port}"
 
     @property
     def hosts(self) -> list[str]:
         own = urlsplit(self.public_url).hostname or self.host
+        own = f"[{own}]" if ":" in own else own
         return sorted({own, "localhost", "127.0.0.1", "[::1]", *self.allowed_hosts})
 
     @property
@@ -364,6 +492,8 @@ class Settings(BaseSettings):
 
 def variable_of(field: str) -> str:
     """The environment variable that sets ``field``."""
+    if field not in Settings.model_fields:
+        return field  # pydantic names a field by its alias where it has one
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else f"GAS_{field.upper()}"
 
@@ -377,8 +507,9 @@ def get_settings() -> Settings:
         lines = []
         for item in error.errors():
             name = variable_of(str(item["loc"][0])) if item["loc"] else ""
-            lines.append(f"{name}: {item['msg']}".removeprefix(": ").strip())
-        raise SettingsError("; ".join(lines), hint="See docs/settings.md.") from None
+            said = item["msg"].removeprefix("Value error, ")
+            lines.append(f"{name}: {said}".removeprefix(": ").strip())
+        raise SettingsError("; ".join(lines) + ".", hint="See docs/settings.md.") from None
 
 
 def child_environment(**overrides: str) -> dict[str, str]:

@@ -81,7 +81,11 @@ TEMPLATES = [
 
 def _database(url: str) -> dict[str, object]:
     parts = urlsplit(url)
-    query = dict(item.partition("=")[::2] for item in parts.query.split("&") if item)
+    # As libpq reads it: percent signs are escapes, a plus is a plus.
+    query = {
+        name: unquote(value)
+        for name, _, value in (item.partition("=") for item in parts.query.split("&") if item)
+    }
     host = unquote(parts.netloc.rpartition("@")[2].partition(":")[0])
     if parts.netloc.rpartition("@")[2].startswith("["):
         host = parts.hostname or ""
@@ -104,6 +108,8 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "gas_cache",
+        # Django's 300 are soon full of other people's counts: then it drops a third of all.
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
     }
 }
 

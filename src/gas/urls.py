@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
@@ -9,6 +10,8 @@ from gas.api import api
 
 admin.site.site_header = admin.site.site_title = "GAS operator"
 admin.site.index_title = "What the service holds"
+# Operators sign in where everybody does: Django's own page would not count wrong passwords.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
     path("", include("gas.web.urls")),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django.utils.module_loading import import_string
 
@@ -66,6 +67,56 @@ def make_billing(settings: Settings) -> BillingProvider | None:
     return provider
 
 
+def make_storage(settings: Settings) -> Storage:
+    """The store of uploads and results that the settings name."""
+    if settings.storage == "s3":
+        from gas.storage.s3 import S3Storage  # boto3 takes its time: only where it is used
+
+        return S3Storage(
+            s3_client(settings), settings.s3_bucket, settings.s3_prefix, put_options=_sse(settings)
+        )
+    return LocalStorage(settings.objects_dir)
+
+
+def make_cold(settings: Settings, clock: Callable[[], datetime]) -> ColdTier:
+    """The cold tier that the settings name."""
+    if settings.cold_tier == "glacier":
+        from gas.storage.glacier import GlacierTier
+
+        return GlacierTier(
+            s3_client(settings),
+            settings.glacier_bucket or settings.s3_bucket,
+            settings.glacier_prefix,
+            storage_class=settings.glacier_class,
+            fastest=settings.glacier_fastest,
+            days=settings.glacier_days,
+            clock=clock,
+            put_options=_sse(settings),
+        )
+    return ColdFolder(settings.cold_dir, settings.cold_thaw_s, clock)
+
+
+def s3_client(settings: Settings) -> Any:
+    from gas.storage.s3 import make_client
+
+    secret = settings.s3_secret_access_key
+    return make_client(
+        endpoint_url=settings.s3_endpoint,
+        region=settings.s3_region,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+
+
+def _sse(settings: Settings) -> dict[str, str]:
+    if settings.s3_encryption == "bucket":
+        return {}
+    options: dict[str, str] = {"ServerSideEncryption": settings.s3_encryption}
+    if settings.s3_encryption == "aws:kms" and settings.s3_kms_key_id:
+        options["SSEKMSKeyId"] = settings.s3_kms_key_id
+    return options
+
+
 _services: Services | None = None
 
 
@@ -77,10 +128,10 @@ def get_services() -> Services:
         _services = Services(
             settings=settings,
             clock=system_clock,
-            storage=LocalStorage(settings.objects_dir),
+            storage=make_storage(settings),
             runner=ChildRunner(settings),
             mailer=DjangoMailer(),
-            cold=ColdFolder(settings.cold_dir, settings.cold_thaw_s, system_clock),
+            cold=make_cold(settings, system_clock),
             billing=make_billing(settings),
         )
     return _services

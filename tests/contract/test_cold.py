@@ -20,8 +20,11 @@ TIERS: dict[str, Callable[[Path, FakeClock], ColdTier]] = {
 }
 
 
-@pytest.fixture(params=sorted(TIERS))
+@pytest.fixture(params=[*sorted(TIERS), "glacier"])
 def cold(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> ColdTier:
+    if request.param == "glacier":
+        tier: ColdTier = request.getfixturevalue("glacier")
+        return tier
     return TIERS[request.param](tmp_path / "cold", clock)
 
 

@@ -20,12 +20,12 @@ from gas.storage import (
 )
 from gas.storage.local import LocalStorage
 
-STORES = {"local": LocalStorage}
 
-
-@pytest.fixture(params=sorted(STORES))
+@pytest.fixture(params=["local", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
-    made: Storage = STORES[request.param](tmp_path / "store")
+    if request.param == "local":
+        return LocalStorage(tmp_path / "store")
+    made: Storage = request.getfixturevalue("s3_store")
     return made
 
 

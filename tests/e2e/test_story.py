@@ -3,6 +3,7 @@ to an annotator in the middle."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -16,6 +17,7 @@ import pytest
 from gas.client import ServerError
 from gas.demo.run import INPUT
 from gas.reference.packs import SHIPPED
+from tests import s3
 from tests.e2e.service import Service, alive, running, wait_for
 
 HELD = "tests.engines:HeldEngine"
@@ -79,6 +81,7 @@ def test_upload_annotate_mail_download(service: Service, tmp_path: Path) -> None
     assert {file["name"] for file in job["files"]} == {
         "annotated.vcf.gz",
         "annotated.vcf.gz.tbi",
+        "findings.json",
         "summary.json",
     }
     for file in job["files"]:
@@ -159,7 +162,6 @@ def test_an_engine_that_crashes_is_a_failed_job(service: Service) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"hello, I am a poem\n", "line 1"),
         (INPUT.read_bytes()[:40_000], "cut short"),
         (
             b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
@@ -167,7 +169,7 @@ def test_an_engine_that_crashes_is_a_failed_job(service: Service) -> None:
             "No contig in common",
         ),
     ],
-    ids=["no-vcf", "truncated", "no-contig"],
+    ids=["truncated", "no-contig"],
 )
 def test_bad_input_is_a_clear_sentence(
     service: Service, tmp_path: Path, content: bytes, said: str
@@ -180,6 +182,13 @@ def test_bad_input_is_a_clear_sentence(
     assert "Traceback" not in job["failure"]
     assert job["files"] == []
     wait_for(lambda: [m for m in service.mails() if job["id"] in m.name], why="no mail")
+
+
+def test_what_is_no_vcf_is_refused_before_a_job_is_made(service: Service, tmp_path: Path) -> None:
+    client = service.sign_up("poet@example.org")
+    (tmp_path / "poem.vcf").write_bytes(b"hello, I am a poem\n")
+    with pytest.raises(ServerError, match="not a VCF file"):
+        client.upload(tmp_path / "poem.vcf")
 
 
 def test_gas_submit_waits_and_saves(service: Service, tmp_path: Path) -> None:
@@ -207,8 +216,29 @@ def test_gas_submit_waits_and_saves(service: Service, tmp_path: Path) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_to_cold_storage_and_back_on_upgrade(tmp_path: Path) -> None:
-    with running(GAS_FREE_RETENTION_S="3", GAS_COLD_THAW_S="2") as service:
+@contextlib.contextmanager
+def _objects_on(kind: str, folder: Path) -> Iterator[dict[str, str]]:
+    """The settings of a store of this kind, with its server up."""
+    if kind == "local":
+        yield {}
+        return
+    with s3.seaweedfs(folder / "seaweedfs") as url:
+        yield {
+            "GAS_STORAGE": "s3",
+            "GAS_S3_BUCKET": s3.BUCKET,
+            "GAS_S3_ENDPOINT": url,
+            "GAS_S3_REGION": "us-east-1",
+            "GAS_S3_ACCESS_KEY_ID": s3.ACCESS,
+            "GAS_S3_SECRET_ACCESS_KEY": s3.SECRET,
+        }
+
+
+@pytest.mark.parametrize("kind", ["local", "s3"])
+def test_to_cold_storage_and_back_on_upgrade(tmp_path: Path, kind: str) -> None:
+    with (
+        _objects_on(kind, tmp_path) as objects,
+        running(GAS_FREE_RETENTION_S="3", GAS_COLD_THAW_S="2", **objects) as service,
+    ):
         client = service.sign_up("cold@example.org")
         job = client.wait(client.submit(client.upload(INPUT))["id"])
         (result,) = [f for f in job["files"] if f["name"] == "annotated.vcf.gz"]
@@ -238,3 +268,5 @@ def test_to_cold_storage_and_back_on_upgrade(tmp_path: Path) -> None:
         assert (tmp_path / "after").read_bytes() == (tmp_path / "before").read_bytes()
         wait_for(lambda: [m for m in service.mails() if m.name.startswith("restored-")])
         assert client.job(job["id"])["archive_due_at"] is None
+        on_disk = list((service.data / "service" / "objects").rglob("*"))
+        assert bool(on_disk) == (kind == "local")

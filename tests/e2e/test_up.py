@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -30,6 +31,12 @@ def service() -> Iterator[Service]:
 def lasting() -> Iterator[Service]:
     """One for all tests that leave it as it was."""
     with running() as up:
+        yield up
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[Service]:
+    with running(GAS_CLIENT_PATIENCE_S="0.5") as up:
         yield up
 
 
@@ -109,6 +116,30 @@ def test_what_dies_is_started_again(lasting: Service, part: str) -> None:
     job = client.wait(client.submit(client.upload(INPUT))["id"])
     assert job["status"] == "COMPLETED", job["failure"]
     wait_for(lambda: [m for m in service.mails() if job["id"] in m.name], why="no mail")
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"GET /healthz HTT",
+        b"POST /accounts/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\n\r\nlogin=",
+        b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n",
+    ],
+    ids=["in-the-headers", "in-the-body", "before-the-end"],
+)
+def test_clients_that_stop_in_the_middle_take_no_thread_for_good(
+    impatient: Service, half: bytes
+) -> None:
+    port = int(impatient.url.rpartition(":")[2])
+    with contextlib.ExitStack() as stack:
+        for _ in range(40):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            client.sendall(half)
+        for _ in range(8):
+            answer = httpx.get(f"{impatient.url}/healthz", timeout=15)
+            assert answer.status_code == 200
+    assert "Traceback" not in (impatient.data / "service" / "logs" / "web.log").read_text()
 
 
 def test_one_data_folder_has_one_service(lasting: Service) -> None:

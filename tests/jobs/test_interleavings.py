@@ -106,10 +106,10 @@ class Play:
     def until_it_is_over(self) -> None:
         """From here on nothing goes wrong: then it must come to an end by itself."""
         for _ in range(3 * self.svc.settings.max_tries):
-            if Job.objects.get(pk=self.job.pk).is_over:
-                return
             self.clock.advance(1000)
             self.the_reaper_comes()
+            if Job.objects.get(pk=self.job.pk).is_over:
+                return
             told = ProcrastinateJob.objects.filter(queueing_lock=f"annotate:{self.job.pk}")
             assert told.filter(status="todo").exists(), "somebody must be told"
             self.clock.advance(1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 
 import pytest
@@ -125,6 +126,27 @@ def test_an_upload_counts_by_what_came(svc: Services, user: User) -> None:
     assert uploads.complete(svc, upload).size_bytes == size
     with pytest.raises(lifecycle.NotSubmittable):
         uploads.receive(svc, upload, [b"again"])
+
+
+@pytest.mark.parametrize(
+    ("content", "says", "line"),
+    [
+        (b"BAM\1" + b"x" * 50, "not a VCF", 1),
+        (gzip.compress(gzip.compress(VCF)), "not a VCF", 1),
+        (gzip.compress(VCF + b"20\t7\t.\tA\tC\t.\t.\tX=\xff\n"), "not UTF-8", 4),
+        (VCF + b"20\t7\0\n", "NUL", 4),
+    ],
+)
+def test_what_the_start_of_an_upload_tells_is_said_at_once(
+    svc: Services, user: User, content: bytes, says: str, line: int
+) -> None:
+    upload = uploads.create(svc, user, "x.vcf", len(content))
+    uploads.receive(svc, upload, [content])
+    with pytest.raises(InputError, match=says) as refused:
+        uploads.complete(svc, upload)
+    assert refused.value.line == line
+    upload.refresh_from_db()
+    assert upload.state == Upload.State.OPEN
 
 
 def test_an_upload_expires(svc: Services, user: User, clock: FakeClock) -> None:

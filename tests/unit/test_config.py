@@ -1,73 +1,130 @@
-"""Settings that depend on each other, and secrets that come from files."""
+"""What the settings refuse, and what follows from them."""
 
 from __future__ import annotations
 
+import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from gas.config import Settings, SettingsError, get_settings
-
-PRODUCTION = {
-    "GAS_ENV": "production",
-    "GAS_BASE_URL": "https://gas.example",
-    "GAS_MAIL": "smtp",
-}
-STRIPE = {
-    "GAS_BILLING": "stripe",
-    "GAS_STRIPE_SECRET_KEY": "sk_live_x",
-    "GAS_STRIPE_WEBHOOK_SECRET": "whsec_x",
-}
+from gas.farm.first_start import NoDataFolder, prepare_folders
 
 
-def settings_of(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> Settings:
-    for name, value in values.items():
-        monkeypatch.setenv(name, value)
-    return get_settings.__wrapped__()
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment in which nothing is set."""
+    for name in list(os.environ):
+        if name.startswith("GAS_") or name.startswith("DATABASE_URL"):
+            monkeypatch.delenv(name)
+    return monkeypatch
 
 
-def test_production_refuses_the_test_provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match="GAS_BILLING=test"):
-        settings_of(monkeypatch, PRODUCTION)
-    with pytest.raises(SettingsError, match="GAS_BILLING=test"):
-        settings_of(monkeypatch, {**PRODUCTION, "GAS_BILLING": "test"})
-
-
-@pytest.mark.parametrize("billing", [STRIPE, {"GAS_BILLING": "none"}])
-def test_production_with_payments_or_without(
-    monkeypatch: pytest.MonkeyPatch, billing: dict[str, str]
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "mysql://gas:hush@db/gas"),
+        ("DATABASE_URL", "postgresql://gas:hush@db:many/gas"),
+        ("DATABASE_URL", "postgresql://gas:hush@db"),
+        ("GAS_BASE_URL", "gas.example.org"),
+        ("GAS_BASE_URL", "https://"),
+        ("GAS_BASE_URL", "https://example.org/gas"),
+        ("GAS_MAIL_FROM", "nobody"),
+        ("GAS_MAIL_FROM", "GAS <gas@example.org>\nBcc: all@example.org"),
+        ("GAS_PORT", "65536"),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_name(
+    fresh: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    assert settings_of(monkeypatch, {**PRODUCTION, **billing}).env == "production"
+    fresh.setenv(name, value)
+    get_settings.cache_clear()
+    try:
+        with pytest.raises(SettingsError, match=name) as refused:
+            get_settings()
+    finally:
+        get_settings.cache_clear()
+    assert "hush" not in str(refused.value), "no secret in a message"
 
 
-@pytest.mark.parametrize("missing", ["GAS_STRIPE_SECRET_KEY", "GAS_STRIPE_WEBHOOK_SECRET"])
-def test_stripe_needs_its_secrets(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    with pytest.raises(SettingsError, match=missing):
-        settings_of(monkeypatch, {k: v for k, v in STRIPE.items() if k != missing})
+def test_an_empty_variable_is_as_if_unset(fresh: pytest.MonkeyPatch) -> None:
+    fresh.setenv("DATABASE_URL", "")
+    fresh.setenv("GAS_BASE_URL", "")
+    assert Settings().database_url is None
+    assert Settings().public_url == "http://127.0.0.1:8000"
 
 
-def test_secrets_come_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    values = {"GAS_BILLING": "stripe"}
-    for name in ("GAS_STRIPE_SECRET_KEY", "GAS_STRIPE_WEBHOOK_SECRET"):
-        (tmp_path / name).write_text(f"of-the-file-{name}\n")
-        values[f"{name}_FILE"] = str(tmp_path / name)
-    settings = settings_of(monkeypatch, values)
-    assert settings.stripe_secret_key is not None
-    assert settings.stripe_secret_key.get_secret_value() == "of-the-file-GAS_STRIPE_SECRET_KEY"
-    assert "of-the-file" not in repr(settings)
+def test_an_ipv6_address_is_written_in_brackets(fresh: pytest.MonkeyPatch) -> None:
+    fresh.setenv("GAS_HOST", "2001:db8::1")
+    assert Settings().public_url == "http://[2001:db8::1]:8000"
+    assert "[2001:db8::1]" in Settings().hosts
 
 
-def test_a_secrets_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match="GAS_STRIPE_SECRET_KEY_FILE"):
-        settings_of(monkeypatch, {"GAS_STRIPE_SECRET_KEY_FILE": "/nowhere"})
+def test_the_parameters_of_a_database_url_are_decoded() -> None:
+    from gas.settings import _database
+
+    url = "postgresql://u%40x:p%2Fw@db.example.org:6432/gas?sslmode=verify-full&sslrootcert=%2Fetc%2Fa+b.pem"
+    assert _database(url) | {"ENGINE": ""} == {
+        "ENGINE": "",
+        "NAME": "gas",
+        "USER": "u@x",
+        "PASSWORD": "p/w",
+        "HOST": "db.example.org",
+        "PORT": "6432",
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 10,
+            "sslmode": "verify-full",
+            "sslrootcert": "/etc/a+b.pem",
+        },
+    }
 
 
-def test_each_provider_has_its_line() -> None:
-    from typing import get_args
+def test_a_strict_umask_does_not_lock_root_s_postgresql_out(
+    fresh: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fresh.setenv("GAS_DATA_DIR", str(tmp_path / "data"))
+    settings, before = Settings(), os.umask(0o077)
+    try:
+        prepare_folders(settings)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(settings.data_dir.stat().st_mode) == 0o711
+    assert stat.S_IMODE(settings.references_dir.stat().st_mode) == 0o755
+    assert stat.S_IMODE(settings.service_dir.stat().st_mode) == 0o700
 
-    from gas.wiring import BILLING, make_billing
 
-    assert {*BILLING, "none"} == set(get_args(Settings.model_fields["billing"].annotation))
-    for name in (*BILLING, "none"):
-        provider = make_billing(get_settings().model_copy(update={"billing": name}))
-        assert (provider.name if provider else "none") == name
+def test_a_folder_that_is_there_keeps_its_mode(fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    fresh.setenv("GAS_DATA_DIR", str(data))
+    prepare_folders(Settings())
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+
+
+def test_a_data_folder_that_cannot_be_made(fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    fresh.setenv("GAS_DATA_DIR", str(tmp_path / "file" / "data"))
+    with pytest.raises(NoDataFolder, match="cannot be the data folder"):
+        prepare_folders(Settings())
+
+
+def test_a_database_that_does_not_answer_is_said_in_a_sentence(tmp_path: Path) -> None:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("GAS_", "DATABASE_URL"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "gas", "up", "--port", "0", "--data", str(tmp_path / "data")],
+        env={**clean, "DATABASE_URL": "postgresql://gas:hush@127.0.0.1:1/gas"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "The database does not answer" in done.stderr
+    assert "DATABASE_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hush" not in done.stdout + done.stderr

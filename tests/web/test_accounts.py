@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from django.core import mail
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -164,3 +165,28 @@ def test_a_closed_account_is_out_at_once(
 ) -> None:
     User.objects.filter(pk=user.pk).update(is_active=False)
     assert mine.get(reverse("job-list")).status_code == 302
+
+
+def test_an_operator_signs_in_where_wrong_passwords_are_counted(
+    client: Client, svc: Services
+) -> None:
+    User.objects.create_superuser("operator@localhost", SECRET, name="Operator")
+    guess = {"username": "operator@localhost", "password": "a guess"}
+    way = client.post("/admin/login/?next=/admin/jobs/", guess)
+    assert way["Location"] == "/accounts/login/?next=%2Fadmin%2Fjobs%2F"
+    said = ""
+    for _ in range(12):
+        said = client.post(
+            way["Location"], {"login": "operator@localhost", "password": "a guess"}
+        ).content.decode()
+    assert "Too many failed login attempts" in said
+    right = client.post(way["Location"], {"login": "operator@localhost", "password": SECRET})
+    assert right.status_code == 200, "the right one does not help any more"
+    assert "_auth_user_id" not in client.session
+
+
+def test_other_people_s_counts_do_not_push_mine_out(svc: Services) -> None:
+    cache.set("a-mine", 5)  # Django drops the first in the order of keys
+    for number in range(400):
+        cache.set(f"of-another-{number}", 1)
+    assert cache.get("a-mine") == 5

@@ -221,9 +221,8 @@ class BuildCheck:
         of = f" It is of {build} ({why})." if build and build != self._reference.build else ""
         return Verdict(
             False,
-            f"No contig of this file is in the reference {self._reference.name} "
-            f"({self._title()}): the file has "
-            f"{_some(unknown)}; the reference has {_some(self._reference.contigs)}.{of}",
+            f"No contig in common: the file has {_some(unknown)}; the reference "
+            f"{self._reference.name} ({self._title()}) has {_some(self._reference.contigs)}.{of}",
             self._offer(),
             build,
             unknown=unknown,

@@ -108,6 +108,7 @@ def _serve(read: Callable[[], dict[str, Any]], out: TextIO) -> int:
             Path(request["output"]),
             Pack.open(Path(request["pack"])),
             request.get("engine", engines.DEFAULT),
+            request.get("options"),
             workers=int(request.get("workers", 1)),
             progress=answers.progress,
             check_cancelled=cancellation.check,

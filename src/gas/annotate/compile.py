@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pysam
 
 from gas.annotate.genes import Fault, GeneModel, read_genes
-from gas.annotate.model import MAGIC, REACH, SEPARATOR
+from gas.annotate.model import MAGIC, REACH, SEPARATOR, content
 from gas.annotate.pack import Pack
 from gas.errors import PackError
 
@@ -116,7 +116,7 @@ def _write(
     reach: int,
 ) -> None:
     head: dict[str, Any] = {
-        "pack": pack.digest,
+        "pack": content(pack),
         "reach": reach,
         "faults": [[f.line, f.message, f.left_out] for f in faults],
         "contigs": [[name, pack.contigs[name], 0] for name in contigs],

@@ -35,7 +35,16 @@ PICK_COLUMN = "PICK"
 _PICK_AT = COLUMNS.index("FLAGS") + 1
 PICK_MODES = ("all", "pick", "per-gene", "flag-pick")
 
-INTERGENIC = "intergenic_variant|MODIFIER" + "|" * (len(COLUMNS) - 3)
+_KNOWN_AT = COLUMNS.index("Existing_variation")
+
+
+def intergenic(mark: str = "") -> str:
+    """The row of a record near no transcript, as ``row`` gives it."""
+    before = "|" * (_KNOWN_AT - 2)
+    return f"intergenic_variant|MODIFIER{before}{mark}{'|' * (len(COLUMNS) - 1 - _KNOWN_AT)}"
+
+
+INTERGENIC = intergenic()
 
 
 def order_terms(found: Iterable[str]) -> str:
@@ -68,12 +77,12 @@ def tail_part(tx: Transcript) -> str:
     )
 
 
-def row(tx: Transcript, effect: Effect) -> str:
-    """A row without its first column, the allele."""
+def row(tx: Transcript, effect: Effect, mark: str = "") -> str:
+    """A row without its first column, the allele; ``mark`` stands where ids are to come."""
     return (
         f"{head(effect.terms)}{names_part(tx.labels)}{effect.exon}|{effect.intron}"
         f"|{effect.hgvsc}|{effect.hgvsp}|{effect.cdna}|{effect.cds}|{effect.protein}"
-        f"|{effect.amino_acids}|{effect.codons}||{effect.distance}{tail_part(tx)}{effect.offset}"
+        f"|{effect.amino_acids}|{effect.codons}|{mark}|{effect.distance}{tail_part(tx)}{effect.offset}"
     )
 
 

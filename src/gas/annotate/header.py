@@ -9,8 +9,9 @@ ours takes another name.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gas import __version__
 from gas.annotate.engines import Engine
@@ -31,11 +32,14 @@ class Keys:
     engine: str
     engine_as: str
     warn_as: str = WARN_KEY
+    #: Keys of the pack's allele sources that are added; ``omitted``: those that the input has.
+    sources: tuple[str, ...] = ()
+    omitted: frozenset[str] = frozenset()
 
     @property
     def renames(self) -> bool:
         """Does any key go by another name?"""
-        return self.engine != self.engine_as or self.warn_as != WARN_KEY
+        return self.engine != self.engine_as or self.warn_as != WARN_KEY or bool(self.omitted)
 
     def rename(self, entry: bytes) -> bytes:
         """An engine's INFO entry under the keys of this run."""
@@ -46,13 +50,24 @@ class Keys:
         return b";".join(
             names.get(key.decode(), key.decode()).encode() + equals + value
             for key, equals, value in parts
+            if key.decode() not in self.omitted
         )
 
 
-def choose_keys(engine_key: str, taken: Collection[str]) -> Keys:
-    """Keys that the input does not have. ``taken``: its INFO keys."""
+def choose_keys(engine_key: str, taken: Collection[str], sources: Sequence[str] = ()) -> Keys:
+    """Keys that the input does not have. ``taken``: its INFO keys. ``sources``: keys of allele
+    sources, of which those that the input has are left out: its own values stay."""
     own = _free(engine_key, taken)
-    return Keys(engine_key, own, _free(WARN_KEY, {*taken, own}))
+    added = tuple(key for key in sources if key not in taken)
+    warn = _free(WARN_KEY, {*taken, own})
+    return Keys(engine_key, own, warn, added, frozenset(sources) - frozenset(added))
+
+
+def source_fields(engine: Engine, pack: Pack) -> list[Any]:
+    """What ``engine`` adds beside its own key: the fields of the pack's allele sources
+    (``gas.annotate.sources.SourceField``)."""
+    extra = getattr(engine, "extra_info", None)
+    return list(extra(pack)) if extra is not None else []
 
 
 def _free(key: str, taken: Collection[str]) -> str:
@@ -67,13 +82,32 @@ def declared(header: list[bytes]) -> set[str]:
     return {match[1].decode("utf-8", "replace") for match in found if match}
 
 
-def extend(header: list[bytes], keys: Keys, engine: Engine, pack: Pack) -> list[bytes]:
-    """The header with our lines before its last one, the #CHROM line, ended as that one is."""
+def extend(
+    header: list[bytes],
+    keys: Keys,
+    engine: Engine,
+    pack: Pack,
+    options: Mapping[str, str] | None = None,
+) -> list[bytes]:
+    """The header with our lines before its last one, the #CHROM line, ended as that one is.
+    ``options`` are those that the engine was given."""
+    chosen = "; ".join(f"{name}={value}" for name, value in sorted((options or {}).items()))
     chrom = header[-1]
     end = chrom[len(chrom.rstrip(b"\r\n")) :] or b"\n"
     info = engine.info()
     layout = f"{info.description}. Format: {'|'.join(info.columns)}"
     lines = [
+        *(
+            _line(
+                "INFO",
+                ID=field.info,
+                Number="A" if field.key != "name" else ".",
+                Type=field.type,
+                Description=_quoted(field.description),
+            )
+            for field in source_fields(engine, pack)
+            if field.info in keys.sources
+        ),
         _line("INFO", ID=keys.engine_as, Number=".", Type="String", Description=_quoted(layout)),
         _line(
             "INFO",
@@ -88,8 +122,10 @@ def extend(header: list[bytes], keys: Keys, engine: Engine, pack: Pack) -> list[
             Version=_quoted(__version__),
             Engine=_quoted(engine.name),
             EngineVersion=_quoted(engine.version()),
+            **({"EngineOptions": _quoted(chosen)} if chosen else {}),
             Key=keys.engine_as,
             WarnKey=keys.warn_as,
+            **({"SourceKeys": _quoted("|".join(keys.sources))} if keys.sources else {}),
             Reference=_quoted(pack.name),
             Assembly=_quoted(pack.assembly),
             ReferenceVersion=_quoted(pack.version),

@@ -17,6 +17,7 @@ lists its transcripts in the order of rows: by start, then end, then line of the
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import mmap
 import struct
@@ -40,7 +41,16 @@ _RELEASE_BYTES = 128 << 20
 
 def model_path(pack: Pack, folder: Path) -> Path:
     """Where the compiled model of exactly these files lies in ``folder``."""
-    return folder / f"model-{MAGIC[-1]}-{pack.digest[:16]}.bin"
+    return folder / f"model-{MAGIC[-1]}-{content(pack)[:16]}.bin"
+
+
+def content(pack: Pack) -> str:
+    """One name for a pack's genome and gene models, whatever else it holds."""
+    files = pack.manifest.get("files")
+    if not isinstance(files, dict):
+        return pack.digest
+    parts = [str(files.get(path.name)) for path in (pack.fasta, pack.gff)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def open_model(pack: Pack, scratch: Path) -> Model:
@@ -97,7 +107,7 @@ class Model:
                 f"The compiled model {path} cannot be used ({error}).",
                 hint="Delete it; it is made again by itself.",
             ) from None
-        if head["pack"] != pack.digest:
+        if head["pack"] != content(pack):
             raise PackError(f"{path} was compiled from another reference.", hint="Delete it.")
         self.reach = int(head["reach"])
         self.faults = [Fault(*fault) for fault in head["faults"]]

@@ -84,7 +84,7 @@ class Annotator:
         return Piece(blocks, found, parts, summary, taken, rejected)
 
     def _taken(self, infos: bytes) -> frozenset[str]:
-        keys = (self._keys.engine_as, self._keys.warn_as)
+        keys = (self._keys.engine_as, self._keys.warn_as, *self._keys.sources)
         return frozenset(key for key in keys if b";" + key.encode() in infos)
 
     def _rejected(self, batch: Batch, piece: Slice, summary: Summary) -> list[tuple[int, str]]:

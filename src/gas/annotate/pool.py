@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +41,7 @@ class Setup:
     input: Path
     pack: Path
     engine: str
+    options: Mapping[str, str]
     keys: Keys
     limits: Limits
     scratch: Path
@@ -127,7 +128,7 @@ def _send(pipe: IO[bytes], value: object) -> None:
 def _annotator(setup: Setup) -> Iterator[Annotator]:
     sys.path[:] = setup.import_path
     pack = Pack.open(setup.pack)
-    engine = load(setup.engine)
+    engine = load(setup.engine, setup.options)
     source = VcfFile(setup.input, setup.limits)
     with engine.open(source, pack, Context(scratch=setup.scratch)) as session:
         yield Annotator(engine, session, setup.keys, pack, setup.limits.alts)

@@ -21,7 +21,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -32,7 +32,7 @@ from gas.annotate import bgzf
 from gas.annotate.engines import DEFAULT, Context, Engine, load
 from gas.annotate.fit import WARN_KEY
 from gas.annotate.gate import Gate
-from gas.annotate.header import Keys, choose_keys, declared, extend
+from gas.annotate.header import Keys, choose_keys, declared, extend, source_fields
 from gas.annotate.index import TabixIndex
 from gas.annotate.intake import REJECTED_HEADER, Result, rejected_line
 from gas.annotate.pack import Pack
@@ -95,6 +95,7 @@ def annotate(
     output: Path,
     pack: Pack,
     engine: str = DEFAULT,
+    options: Mapping[str, str] | None = None,
     *,
     workers: int = 1,
     progress: Progress | None = None,
@@ -107,6 +108,7 @@ def annotate(
     """Annotate ``input`` (VCF, plain or gzip or BGZF) into ``output`` (BGZF, with its index beside
     it). An existing output is replaced at the end, or stays as it is.
 
+    ``options``: what the engine takes (``gas.annotate.engines.load``); named in the header.
     ``engine``: a name out of ``gas.annotate.engines.ENGINES`` or ``module:Class``. The output is
     the same, byte for byte, for any number of ``workers``. ``offers``: references to name to who
     chose the wrong one; without ``check_build`` a file of another assembly is annotated all the
@@ -127,12 +129,22 @@ def annotate(
     def gate() -> Gate:
         return Gate(source, pack, offers, check_build=check_build)
 
-    run = _Run(source, output, pack, engine, workers, _paced(progress), check_cancelled, gate)
+    run = _Run(
+        source,
+        output,
+        pack,
+        engine,
+        options or {},
+        workers,
+        _paced(progress),
+        check_cancelled,
+        gate,
+    )
     taken = declared(source.header)
     with _disk_errors(output), _private_folder(output) as folder:
         while True:
             try:
-                return run.attempt(folder, choose_keys(run.engine.info().key, taken), beside)
+                return run.attempt(folder, run.keys(taken), beside)
             except _KeyTaken as found:
                 taken |= found.keys
             except Unsorted:
@@ -151,12 +163,14 @@ class _Run:
         output: Path,
         pack: Pack,
         engine: str,
+        options: Mapping[str, str],
         workers: int,
         progress: Progress,
         check_cancelled: Callable[[], None],
         gate: Callable[[], Gate],
     ) -> None:
-        self.engine: Engine = load(engine)
+        self.engine: Engine = load(engine, options)
+        self._options = options
         self._engine_name = engine
         self._source = source
         self._output = output
@@ -183,6 +197,11 @@ class _Run:
             )
             self._sorted = gate.finish(), rejects.count
         self._source = copy
+
+    def keys(self, taken: Collection[str]) -> Keys:
+        """INFO keys for a run over an input that has ``taken``."""
+        sources = [field.info for field in source_fields(self.engine, self._pack)]
+        return choose_keys(self.engine.info().key, taken, sources)
 
     def attempt(self, folder: Path, keys: Keys, beside: str) -> Report:
         """One pass over the source. Raises _KeyTaken or Unsorted where another is needed."""
@@ -227,7 +246,7 @@ class _Run:
         tabix = TabixIndex()
         self._count_bytes(summary)
         with part.open("wb") as out:
-            header = extend(self._source.header, keys, self.engine, self._pack)
+            header = extend(self._source.header, keys, self.engine, self._pack, self._options)
             out.write(bgzf.compress(b"".join(header)))
             for piece in self._pieces(folder, keys, slices):
                 self._check_cancelled()
@@ -252,6 +271,7 @@ class _Run:
                 input=self._source.path,
                 pack=self._pack.path,
                 engine=self._engine_name,
+                options=self._options,
                 keys=keys,
                 limits=self._source.limits,
                 scratch=folder,
@@ -371,6 +391,10 @@ def _notes(summary: Summary, keys: Keys, *, is_sorted: bool, rejected: int) -> l
     for ours, used in ((keys.engine, keys.engine_as), (WARN_KEY, keys.warn_as)):
         if ours != used:
             notes.append(f"The input has the INFO key {ours}; GAS wrote its own as {used}.")
+    if keys.omitted:
+        notes.append(
+            f"The input has {', '.join(sorted(keys.omitted))} already: its own values stay."
+        )
     return notes
 
 

@@ -104,7 +104,7 @@ class Away:
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, term: str) -> None:
         self.low, self.high, self._edge = low, high, edge
-        self._head = f"{head([term])}{ribbon.names}||||||||||"
+        self._head = f"{head([term])}{ribbon.names}|||||||||{ribbon.mark}|"
         self.title: bytes = title(self._head)
         self._tail = ribbon.tail
         self.plain: Plain | None = (self._head, edge, 0, self._tail)
@@ -274,7 +274,7 @@ class Code:
         self._symbol = ribbon.symbol
         self._part = f"{ribbon.names}{ribbon.exon_part(index)}"
         self._protein = ribbon.protein
-        self._tail = f"||{ribbon.tail}"
+        self._tail = f"|{ribbon.mark}|{ribbon.tail}"
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> Titled:
         if self._strand > 0:
@@ -439,15 +439,16 @@ class Slow:
 class Ribbon:
     """A transcript as the sweep sees it: ready parts of its rows, and its regions."""
 
-    def __init__(self, tx: Transcript, distance: int) -> None:
+    def __init__(self, tx: Transcript, distance: int, mark: str = "") -> None:
         self.tx = tx
+        self.mark = mark
         self.strand = tx.strand
         self._distance = distance
         self.names = names_part(tx.labels)
         self.symbol = tx.labels.symbol
         self.tail = tail_part(tx)
-        self.intron_tail = f"||||||||{self.tail}"
-        self.exon_tail = f"||||||{self.tail}"
+        self.intron_tail = f"|||||||{mark}|{self.tail}"
+        self.exon_tail = f"|||||{mark}|{self.tail}"
         self._name = f"{tx.labels.hgvs_transcript}:{'c' if tx.cds else 'n'}."
         self.protein = f"{tx.labels.hgvs_protein}:p." if tx.labels.hgvs_protein else ""
         biotype = tx.labels.biotype
@@ -509,7 +510,7 @@ class Ribbon:
     def slow(self, variant: Variant, strands: Strands) -> str:
         """The row of any variant, "" where the transcript is out of its reach."""
         found = effect(self.tx, variant, strands, self._distance)
-        return "" if found is None else row(self.tx, found)
+        return "" if found is None else row(self.tx, found, self.mark)
 
     # -- regions --
 
@@ -603,9 +604,11 @@ class Ribbon:
 class Sweep:
     """The transcripts and regions around a position that moves along one contig."""
 
-    def __init__(self, model: Model, contig: str, distance: int) -> None:
+    def __init__(self, model: Model, contig: str, distance: int, mark: str = "") -> None:
+        """``mark`` stands in rows where ids are to come."""
         self._model = model
         self._distance = distance
+        self._mark = mark
         self._index: ContigIndex = model.index(contig)
         self._beyond = max(0, distance - model.reach)
         self._ribbons: dict[int, Ribbon] = {}
@@ -661,7 +664,7 @@ class Sweep:
         self._stretch = (low, high)
 
     def _ribbon(self, number: int) -> Ribbon:
-        return Ribbon(self._model.transcript(number), self._distance)
+        return Ribbon(self._model.transcript(number), self._distance, self._mark)
 
     def around(self, start: int, end: int) -> list[Ribbon]:
         """All transcripts within reach of a range, in the order of rows."""

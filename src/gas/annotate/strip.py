@@ -14,7 +14,9 @@ from gas.annotate.vcf import VcfFile, split
 from gas.errors import InputError
 
 _ADDED_LINES = 3
-_KEYS = re.compile(rb"##GAS=<ID=annotation.*,Key=([^,>]+),WarnKey=([^,>]+),")
+_KEYS = re.compile(
+    rb'##GAS=<ID=annotation.*,Key=([^,>]+),WarnKey=([^,>]+),(?:SourceKeys="([^"]*)",)?'
+)
 
 
 def strip(path: Path) -> Iterator[bytes]:
@@ -26,8 +28,10 @@ def strip(path: Path) -> Iterator[bytes]:
     found = _KEYS.match(source.header[-2]) if len(source.header) > _ADDED_LINES else None
     if found is None:
         raise InputError("The file was not annotated by GAS: it has no ##GAS header line.")
-    ours = tuple(key + b"=" for key in found.groups())
-    yield b"".join([*source.header[: -1 - _ADDED_LINES], source.header[-1]])
+    sources = [key for key in (found[3] or b"").split(b"|") if key]
+    ours = tuple(key + b"=" for key in (found[1], found[2], *sources))
+    added = _ADDED_LINES + len(sources)
+    yield b"".join([*source.header[: -1 - added], source.header[-1]])
     for piece in source.slices():
         batch = split(piece)
         for record in batch.records:

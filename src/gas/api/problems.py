@@ -21,6 +21,7 @@ STATUS_OF = {
     "not-submittable": HTTPStatus.CONFLICT,
     "object-missing": HTTPStatus.CONFLICT,
     "length-required": HTTPStatus.LENGTH_REQUIRED,
+    "cut-off": HTTPStatus.BAD_REQUEST,
 }
 RETRY_AFTER_S = "10"
 

@@ -16,7 +16,7 @@ from gas.web import downloads
 
 class NewUpload(Schema):
     filename: str = Field(max_length=1000, description="Shown to people; never a path.")
-    size_bytes: int = Field(description="Exactly as many bytes as will be sent.")
+    size_bytes: int = Field(le=1 << 50, description="Exactly as many bytes as will be sent.")
 
 
 class Part(Schema):

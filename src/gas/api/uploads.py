@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, UnreadablePostError
 from ninja import Router, Status
 
 from gas.api.auth import user_of
@@ -23,6 +23,12 @@ class LengthRequired(GasError):
     """The request does not say how long it is. Send a Content-Length."""
 
     code = "length-required"
+
+
+class CutOff(GasError):
+    """The connection broke before all bytes came. Send the part again."""
+
+    code = "cut-off"
 
 
 def _find(request: HttpRequest, upload_id: UUID) -> Upload:
@@ -73,5 +79,8 @@ def complete_upload(request: HttpRequest, upload_id: UUID) -> UploadOut:
 
 
 def _pieces(request: HttpRequest) -> Iterator[bytes]:
-    while piece := request.read(CHUNK):
-        yield piece
+    try:
+        while piece := request.read(CHUNK):
+            yield piece
+    except UnreadablePostError as error:
+        raise CutOff from error

@@ -10,7 +10,7 @@ import sys
 import typer
 
 from gas import __version__
-from gas.cli import annotate, reference, service, validate
+from gas.cli import annotate, reference, service, simulate, validate
 from gas.errors import GasError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command()(validate.validate)
 app.add_typer(reference.app, name="reference")
 app.command()(service.submit)
 app.command()(service.worker)
+app.command()(simulate.simulate)
 # Everything after `manage` is Django's own command line, its options and --help too.
 app.command(
     add_help_option=False,

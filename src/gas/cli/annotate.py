@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gas.annotate.engines import DEFAULT
+from gas.errors import EngineError
 
 if TYPE_CHECKING:
     from gas.annotate.run import Progress
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def annotate(
     input: Path = typer.Argument(
-        metavar="IN.vcf[.gz]", help="VCF to annotate: plain, gzip or BGZF; sorted by position."
+        metavar="IN.vcf[.gz]", help="VCF to annotate: plain, gzip or BGZF."
     ),
     output: Path = typer.Option(
         ..., "-o", "--output", help="Where to write the annotated VCF (BGZF, name it .vcf.gz)."
@@ -33,6 +34,27 @@ def annotate(
     workers: int = typer.Option(
         1, "-w", "--workers", min=1, help="Processes to use. The result is the same for any number."
     ),
+    fields: str = typer.Option(
+        "", "--fields", help="Columns of CSQ and their order, joined by commas; engine gas."
+    ),
+    pick: bool = typer.Option(
+        False, "--pick", help="One row per record, by VEP's order of choice; engine gas."
+    ),
+    per_gene: bool = typer.Option(
+        False, "--per-gene", help="One row per gene, by the same order; engine gas."
+    ),
+    flag_pick: bool = typer.Option(
+        False,
+        "--flag-pick",
+        help="All rows, the one of --pick marked in a column PICK; engine gas.",
+    ),
+    distance: int | None = typer.Option(
+        None,
+        "--distance",
+        min=0,
+        help="Reach of up- and downstream, in bases; engine gas.",
+        show_default="5000",
+    ),
     as_json: bool = typer.Option(
         False, "--json", help="Print the summary as JSON on standard output."
     ),
@@ -43,6 +65,10 @@ def annotate(
     column of the input is kept byte for byte; annotation INFO keys and three header lines are
     added. Records that cannot be annotated (unknown contig, symbolic allele, REF that differs from
     the reference) are kept as they are and counted.
+
+    What was found in the input goes into OUTPUT's name with .findings.json, lines that are no
+    records into that with .rejected.tsv. An unsorted input is sorted; a file of another assembly
+    than the reference's is refused.
 
     Nothing is left under OUTPUT's name where the run fails or is stopped.
     """
@@ -59,6 +85,7 @@ def annotate(
             output,
             pack,
             engine,
+            _options(fields, pick, per_gene, flag_pick, distance),
             workers=workers,
             progress=progress,
             check_cancelled=check_cancelled,
@@ -119,3 +146,18 @@ def _progress(title: str, is_shown: bool) -> Iterator[Progress | None]:
             bar.update(task, completed=bytes_read, total=bytes_total, records=records)
 
         yield show
+
+
+def _options(
+    fields: str, pick: bool, per_gene: bool, flag_pick: bool, distance: int | None
+) -> dict[str, str]:
+    """What was asked of the engine, as it takes it. Raises EngineError where two ways of picking
+    were chosen."""
+    ways = {"pick": pick, "per-gene": per_gene, "flag-pick": flag_pick}
+    chosen = [way for way, wanted in ways.items() if wanted]
+    if len(chosen) > 1:
+        raise EngineError(f"--{' and --'.join(chosen)} exclude each other.", hint="Choose one.")
+    options = {"fields": fields, "pick": "".join(chosen)}
+    if distance is not None:
+        options["distance"] = str(distance)
+    return {name: value for name, value in options.items() if value}

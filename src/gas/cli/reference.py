@@ -81,6 +81,42 @@ def build(
     typer.echo(f"Built {built.pack.name}: {len(built.pack.contigs)} contigs, {built.pack.path}")
 
 
+@app.command("add-source")
+def add_source(
+    name: str = typer.Argument(help="Name of the reference.", metavar="PACK"),
+    source: str = typer.Argument(
+        help="Name of the source; its INFO keys begin with it.", metavar="NAME"
+    ),
+    file: Path = typer.Argument(exists=True, dir_okay=False, help="VCF or BED (.bed)."),
+    field: list[str] = typer.Option(
+        [],
+        "--field",
+        help="INFO key to take; may be given several times.",
+        show_default="the well-known ones of clinvar, gnomad, dbsnp, mitomap; else all",
+    ),
+    ids: bool | None = typer.Option(
+        None,
+        "--ids/--no-ids",
+        help="Take the ID column for Existing_variation.",
+        show_default="for dbsnp",
+    ),
+) -> None:
+    """Add what others know of alleles or places: ClinVar, gnomAD, dbSNP, any VCF or BED.
+
+    The engine `gas` then writes the source's values as INFO keys NAME_KEY, and identifiers into
+    Existing_variation. Alleles are found however they are written: both sides are trimmed and
+    moved left. A source of the same name is replaced.
+    """
+    from gas.reference import packs
+    from gas.reference.add_source import add_source as run
+
+    pack = packs.find(name, _folders())
+    done = run(pack, source, file, fields=field or None, ids=ids)
+    typer.echo(f"{pack.name} knows {done.alleles:,} alleles or places of {source}.")
+    if done.passed_over:
+        typer.echo(f"Note: {done.passed_over:,} records were passed over: no contig, no bases.")
+
+
 @app.command()
 def verify(name: str = typer.Argument(help="Name of the reference.")) -> None:
     """Read every file of a reference and compare it with the manifest's sha256."""

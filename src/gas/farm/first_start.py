@@ -7,14 +7,34 @@ import secrets
 from pathlib import Path
 
 from gas.config import Settings
+from gas.errors import GasError
 
 OPERATOR = "operator@localhost"
 
 
+class NoDataFolder(GasError):
+    """The data folder cannot be used."""
+
+    code = "data-folder"
+
+
 def prepare_folders(settings: Settings) -> None:
-    """Make the data folder. All below ``service`` is for the service's user alone (0700)."""
-    settings.data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
-    settings.references_dir.mkdir(mode=0o755, exist_ok=True)
+    """Make the data folder. All below ``service`` is for the service's user alone (0700).
+
+    Raises NoDataFolder."""
+    try:
+        _prepare_folders(settings)
+    except OSError as error:
+        raise NoDataFolder(
+            f"{settings.data_dir} cannot be the data folder: {error.filename}: {error.strerror}.",
+            hint="Choose a data folder that this user can write to (--data, GAS_DATA_DIR).",
+        ) from None
+
+
+def _prepare_folders(settings: Settings) -> None:
+    settings.data_dir.parent.mkdir(parents=True, exist_ok=True)
+    _make(settings.data_dir, 0o711)
+    _make(settings.references_dir, 0o755)
     settings.service_dir.mkdir(mode=0o700, exist_ok=True)
     settings.service_dir.chmod(0o700)
     for folder in (
@@ -42,6 +62,14 @@ def ensure_operator() -> str | None:
     password = secrets.token_urlsafe(12)
     User.objects.create_superuser(OPERATOR, password, name="Operator", plan="premium")
     return password
+
+
+def _make(folder: Path, mode: int) -> None:
+    """With ``mode``, whatever the umask of whoever starts GAS: root's PostgreSQL has to get in. A
+    folder that is there keeps its own."""
+    if not folder.is_dir():
+        folder.mkdir(mode=mode)
+        folder.chmod(mode)
 
 
 def _write_once(path: Path, value: str) -> None:

@@ -9,6 +9,7 @@ folder of that user's beside the service's own, which that user cannot enter.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -17,6 +18,7 @@ import re
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import time
 from dataclasses import dataclass
@@ -32,6 +34,8 @@ from gas.errors import GasError
 SYSTEM_USER = "gas-postgres"
 DATABASE = USER = "gas"
 START_TIMEOUT_S = 60.0
+#: What a start that was cut off in the middle leaves in the folder.
+_HALF_MADE = ("data-*", "copy-*", "password-*")
 
 
 class PostgresError(GasError):
@@ -99,16 +103,35 @@ class EmbeddedPostgres:
         )
 
     def _prepare_folders(self) -> None:
-        for folder in {self.folder, self.socket_dir}:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._owner.uid is not None:
-                os.chown(folder, self._owner.uid, -1)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._owner.uid is not None:
+            os.chown(self.folder, self._owner.uid, -1)
+        if self.socket_dir != self.folder:
+            self._prepare_socket_dir()
+        for left in (path for name in _HALF_MADE for path in self.folder.glob(name)):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         if self._owner.uid is not None and not _others_can_enter(self.folder.parent):
             raise PostgresError(
                 f"The system user {SYSTEM_USER}, which runs PostgreSQL for root, cannot reach "
                 f"{self.folder}.",
                 hint="Choose a data folder outside of private folders (GAS_DATA_DIR, --data), "
                 "such as /var/lib/gas, or start GAS as another user than root.",
+            )
+
+    def _prepare_socket_dir(self) -> None:
+        """Below /tmp anybody could have made it first, or put a link there to a folder of ours:
+        whoever owns it could stand in for the server and be told the password."""
+        with contextlib.suppress(FileExistsError):
+            self.socket_dir.mkdir(mode=0o700)
+            if self._owner.uid is not None:
+                os.chown(self.socket_dir, self._owner.uid, -1)
+        found = self.socket_dir.lstat()
+        wanted = os.geteuid() if self._owner.uid is None else self._owner.uid
+        private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == 0o700
+        if not private or found.st_uid != wanted:
+            raise PostgresError(
+                f"{self.socket_dir} is there already and is not PostgreSQL's own folder.",
+                hint="Remove it, or choose a data folder with a shorter path (--data).",
             )
 
     def _run_as_owner(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import fcntl
 import functools
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,6 +39,7 @@ READY_TIMEOUT_S = 60.0
 STABLE_S = 60.0
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 LOG_LIMIT_BYTES = 20_000_000
+LOG_CHECK_S = 60.0
 
 
 class AlreadyRunning(GasError):
@@ -74,6 +76,7 @@ class Supervisor:
     say: Callable[[str], None]
     parts: list[Part] = field(default_factory=list)
     _stopping: int = 0
+    _trim_at: float = 0.0
     _listener: socket.socket | None = None
 
     def run(self) -> None:
@@ -102,7 +105,8 @@ class Supervisor:
         for queue_name in ("notify", "archive", "restore", "reap"):
             self._add(self._worker_part(queue_name, queue_name))
         self._wait_ready()
-        self.say(f"GAS is up: {self.settings.public_url}   (Ctrl-C stops it)")
+        if not self._stopping:
+            self.say(f"GAS is up: {self.settings.public_url}   (Ctrl-C stops it)")
 
     def _add(self, part: Part) -> None:
         begun = time.monotonic()
@@ -133,15 +137,21 @@ class Supervisor:
 
         setup_django()
         from django.core.management import call_command
-        from django.db import connection, connections
+        from django.db import OperationalError, connection, connections
 
         begun = time.monotonic()
-        with connection.cursor() as cursor:
-            # Two starts on one database take turns.
-            cursor.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"gas mig")])
-            call_command("migrate", interactive=False, verbosity=0)
-            call_command("createcachetable", verbosity=0)
-            password = first_start.ensure_operator()
+        try:
+            with connection.cursor() as cursor:
+                # Two starts on one database take turns.
+                cursor.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"gas mig")])
+                call_command("migrate", interactive=False, verbosity=0)
+                call_command("createcachetable", verbosity=0)
+                password = first_start.ensure_operator()
+        except OperationalError as error:
+            raise DoesNotStart(
+                f"The database does not answer: {' '.join(str(error).split())}",
+                hint="Is DATABASE_URL right, and is that server up?",
+            ) from None
         connections.close_all()
         self.say(f"  {'database':<12} ready     {'':<11} {time.monotonic() - begun:.1f} s")
         if password is not None:
@@ -165,7 +175,7 @@ class Supervisor:
         )
         client = http.client.HTTPConnection(host, self.settings.port, timeout=5)
         with contextlib.suppress(OSError, http.client.HTTPException):
-            client.request("GET", "/readyz", headers={"Host": self.settings.hosts[0]})
+            client.request("GET", "/readyz", headers={"Host": "localhost"})
             return client.getresponse().status == http.HTTPStatus.OK
         return False
 
@@ -185,7 +195,7 @@ class Supervisor:
         handle = self._listener.fileno()
         command = [
             sys.executable, "-m", "gunicorn", "gas.wsgi:application", "--name", "gas-web",
-            "--bind", f"fd://{handle}", "--worker-class", "gthread",
+            "--bind", f"fd://{handle}", "--worker-class", "gas.farm.web.Worker",
             "--workers", str(self.settings.web_workers),
             "--threads", str(self.settings.web_threads), "--keep-alive", "15",
             "--graceful-timeout", "15", "--timeout", "60", "--no-control-socket",
@@ -195,13 +205,13 @@ class Supervisor:
         ]  # fmt: skip
         # gunicorn's master ends its workers on SIGTERM, and they end when it is gone.
         launch = self._launcher("web", command, signal.SIGTERM, pass_fds=(handle,))
-        return Part("web", launch, functools.partial(_stop, grace_s=20))
+        return Part("web", launch, functools.partial(self._stop, grace_s=20))
 
     def _worker_part(self, name: str, queue_name: str) -> Part:
         command = [sys.executable, "-m", "gas", "worker", queue_name]
         # Orphaned workers are killed: what they held is recovered, as after any crash.
         launch = self._launcher(name, command, signal.SIGKILL)
-        stop = functools.partial(_stop, grace_s=self.settings.stop_grace_s + 15)
+        stop = functools.partial(self._stop, grace_s=self.settings.stop_grace_s + 15)
         return Part(name, launch, stop)
 
     def _launcher(
@@ -228,17 +238,25 @@ class Supervisor:
         return launch
 
     def _log(self, name: str) -> IO[bytes]:
-        path = self.settings.logs_dir / f"{name}.log"
-        with contextlib.suppress(FileNotFoundError):
+        return (self.settings.logs_dir / f"{name}.log").open("ab")
+
+    def _trim_logs(self) -> None:
+        """Keep what was written last. Whoever writes appends, and may go on with the same file;
+        what it writes between the copy and the cut is lost."""
+        for path in self.settings.logs_dir.glob("*.log"):
             if path.stat().st_size > LOG_LIMIT_BYTES:
-                path.replace(path.with_suffix(".log.1"))
-        return path.open("ab")
+                shutil.copyfile(path, path.with_suffix(".log.1"))
+                os.truncate(path, 0)
 
     # -- living and stopping -------------------------------------------------------------------
 
     def _mend(self) -> None:
         """Notice what ended, and start it again when its wait is over."""
         now = time.monotonic()
+        if now >= self._trim_at:
+            self._trim_at = now + LOG_CHECK_S
+            with contextlib.suppress(OSError):  # a full disk must not end the supervisor
+                self._trim_logs()
         for part in self.parts:
             if part.process is not None and part.process.poll() is not None:
                 self._note_end(part, now)
@@ -278,11 +296,18 @@ class Supervisor:
                     part.process.terminate()
         for part in others + database:
             if part.process is not None:
-                if self._stopping > 1 and part not in database:
-                    procs.kill_group(part.process.pid)
                 part.stop(part.process)
         if self._listener is not None:
             self._listener.close()
+
+    def _stop(self, process: subprocess.Popen[bytes], grace_s: float) -> None:
+        """It was asked to stop: wait for it so long, or until a second Ctrl-C, then kill it with all
+        that it started."""
+        end = time.monotonic() + grace_s
+        while process.poll() is None and time.monotonic() < end and self._stopping < 2:
+            time.sleep(0.02)
+        procs.kill_group(process.pid)
+        process.wait()
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -312,14 +337,6 @@ class Supervisor:
             lock.write(f"{os.getpid()}\n")
             lock.flush()
             yield
-
-
-def _stop(process: subprocess.Popen[bytes], grace_s: float) -> None:
-    """It was asked to stop: wait for it so long, then kill it with all that it started."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(grace_s)
-    procs.kill_group(process.pid)
-    process.wait()
 
 
 def _describe(code: int | None) -> str:

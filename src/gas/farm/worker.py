@@ -22,6 +22,7 @@ def run(queue_name: str, settings: Settings) -> None:
     from procrastinate.contrib.django import app
     from procrastinate.contrib.django.utils import connector_params
 
+    from gas.jobs import scratch
     from gas.jobs.queue import ANNOTATE, QUEUES
     from gas.jobs.runner import ChildRunner
     from gas.jobs.tasks import worker_name
@@ -31,6 +32,7 @@ def run(queue_name: str, settings: Settings) -> None:
             f'There is no queue "{queue_name}".', hint=f"Queues: {', '.join(QUEUES)}."
         )
     if queue_name == ANNOTATE:
+        scratch.sweep(settings.scratch_dir)
         ChildRunner.warm_up()
     # One connection listens, one beats, one fetches; what tasks do goes through Django's own.
     connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=3)

@@ -428,8 +428,13 @@ def _expire_leases(svc: Services) -> int:
     expired = Q(lease_until__lt=svc.now())
     silent = Job.objects.filter(expired, status=Status.RUNNING)
     reason = "The annotator that had this job stopped without a word."
-    # The guard again in the update: a worker that was only slow may have renewed by now.
-    return sum(try_again(svc, job, reason, expired) for job in silent)
+    count = 0
+    for job in silent:
+        # The guard again in the update: a worker that was only slow may have renewed by now.
+        if try_again(svc, job, reason, expired):
+            discard(svc, job.attempt_prefix(job.attempt))  # nobody can publish it any more
+            count += 1
+    return count
 
 
 def _requeue_lost(svc: Services) -> int:

@@ -32,6 +32,7 @@ RESTORE = "restore"
 RESTORE_ALL = "restore-all"
 ERASE = "erase"
 ERASE_ACCOUNT = "erase-account"
+TIDY = "tidy"
 #: The queue of each task.
 QUEUE_OF = {
     ANNOTATE: "annotate",
@@ -44,15 +45,19 @@ QUEUE_OF = {
     RESTORE_ALL: "restore",
     ERASE: "archive",
     ERASE_ACCOUNT: "archive",
+    TIDY: "archive",
 }
 #: Every queue, and what its workers do.
 QUEUES = {
     "annotate": "annotators: one job at a time, in a child process",
     "notify": "mail to people",
-    "archive": "free users' results to the cold tier; what people delete",
+    "archive": "free users' results to the cold tier; what people delete; tidying up",
     "restore": "thaws and restores after an upgrade",
     "reap": "what was left behind: dead workers' jobs, lost messages; compares subscriptions",
 }
+
+
+_FAILED = (Status.FAILED.value, Status.ABORTED.value, Status.CANCELLED.value)
 
 
 def _manager() -> JobManager:
@@ -108,6 +113,20 @@ def retry_stalled(silent_s: float, now: datetime) -> int:
             else:
                 _manager().retry_job_by_id(message_id, retry_at=now)
     return len(stalled)
+
+
+def forget_failed(older_than: timedelta) -> int:
+    """Remove messages that ended in a failure of ours so long ago; returns how many. The others go
+    when they are done."""
+    final = ProcrastinateJob.objects.filter(status__in=_FAILED)
+    before = final.count()
+    DjangoConnector().execute_query(
+        query=sql.queries["delete_old_jobs"],
+        nb_hours=int(older_than.total_seconds() // 3600),
+        queue=None,
+        statuses=list(_FAILED),
+    )
+    return max(0, before - final.count())
 
 
 def _finish(message_id: int) -> None:

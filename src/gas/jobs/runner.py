@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import selectors
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -27,6 +26,7 @@ from gas.annotate import child
 from gas.annotate.pack import Pack
 from gas.config import Settings
 from gas.errors import EngineError, GasError, TransientError
+from gas.jobs import scratch
 from gas.reference import packs
 from gas.storage import Storage
 
@@ -81,11 +81,9 @@ class ChildRunner:
         forkserver.ensure_running()
 
     def run(self, task: Task, keep: Callable[[float], None]) -> Outcome:
-        scratch = self._settings.scratch_dir
         try:
-            scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=scratch, prefix="job-") as name:
-                return self._run_in(Path(name), task, keep)
+            with scratch.folder(self._settings.scratch_dir) as folder:
+                return self._run_in(folder, task, keep)
         except OSError as error:
             raise TransientError(f"The disk refused: {error.strerror}.") from error
 

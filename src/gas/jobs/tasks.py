@@ -11,12 +11,14 @@ from procrastinate.contrib.django import app
 
 from gas.billing import apply
 from gas.jobs import erase, keeping, lifecycle, queue
+from gas.jobs.tidy import tidy
 from gas.notify import notify
 from gas.wiring import get_services
 
 #: Seconds, then minutes ...: every ten seconds. A second reaper finds nothing to do.
 EVERY_TEN_SECONDS = "* * * * * */10"
 EVERY_MINUTE = "* * * * *"
+EVERY_HOUR = "17 * * * *"
 
 
 def worker_name() -> str:
@@ -80,3 +82,9 @@ def reap(timestamp: int) -> None:
 @app.task(name=queue.BILLING, queue=queue.QUEUE_OF[queue.BILLING], queueing_lock=queue.BILLING)
 def compare_subscriptions(timestamp: int) -> None:
     apply.sweep(get_services())
+
+
+@app.periodic(cron=EVERY_HOUR)
+@app.task(name=queue.TIDY, queue=queue.QUEUE_OF[queue.TIDY], queueing_lock=queue.TIDY)
+def tidy_up(timestamp: int) -> None:
+    tidy(get_services())

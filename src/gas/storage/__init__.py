@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from gas.errors import GasError, TransientError
 
@@ -89,6 +90,17 @@ class Storage(ABC):
     def check(self) -> None:
         """Raises TransientError where the store cannot be written to."""
 
+    @abstractmethod
+    def sweep(self, older_than_s: float = 86_400) -> int:
+        """Remove what crashes left and no key points at, at least so old; returns how many.
+        Raises TransientError."""
+
+    def sign_get(self, key: str, filename: str, seconds: int) -> str | None:
+        """An address from which a browser GETs ``key`` as the file ``filename`` for ``seconds``,
+        past the service; None: this store has none, the service sends the bytes itself. Whether
+        there is such an object is told by the address."""
+        return None
+
     # -- what every store can do by means of the above ----------------------------------------
 
     def put_file(
@@ -118,6 +130,12 @@ class Storage(ABC):
                 file.write(piece)
         if digest.hexdigest() != sha256:
             raise ObjectCorrupt(f"Object {key} has changed since it was written.")
+
+
+def attachment(filename: str) -> str:
+    """The value of Content-Disposition that offers a download as ``filename`` (RFC 6266)."""
+    plain = re.sub(r'[^ -~]|["\\%]', "_", filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 def check_key(key: str) -> str:

@@ -67,6 +67,11 @@ class ColdTier(ABC):
     def delete(self, key: str) -> None:
         """Remove the cold copy; nothing happens where there is none. Raises TransientError."""
 
+    def sweep(self) -> int:
+        """Remove what crashes left, where this tier is one that they leave something in; returns
+        how many. Raises TransientError."""
+        return 0
+
 
 class ColdFolder(ColdTier):
     """A folder of this machine that behaves like the real thing: a thaw takes ``thaw_s``.
@@ -108,6 +113,9 @@ class ColdFolder(ColdTier):
     def delete(self, key: str) -> None:
         self._frozen.delete(key)
         self._thaws.delete(key)
+
+    def sweep(self) -> int:
+        return self._frozen.sweep() + self._thaws.sweep()
 
     def _ready_at(self, key: str) -> datetime | None:
         try:

@@ -48,7 +48,7 @@ class LocalStorage(Storage):
         self, key: str, chunks: Iterable[bytes], *, max_bytes: int | None = None
     ) -> StoredObject:
         link = self._link(key)
-        with _translated():
+        with translated():
             blob, size, sha256 = self._write_blob(chunks, max_bytes)
             old = self._blob_of(link)
             self._point(link, blob)
@@ -92,12 +92,11 @@ class LocalStorage(Storage):
                 yield self.stat(key)
 
     def check(self) -> None:
-        with _translated():
+        with translated():
             blob, _size, _sha256 = self._write_blob([b"ready?"], None)
             blob.unlink()
 
     def sweep(self, older_than_s: float = 86_400) -> int:
-        """Remove leftovers of crashes, at least so old; returns how many."""
         linked = {p.resolve() for p in self._objects.rglob("*") if p.is_symlink()}
         limit, count = time.time() - older_than_s, 0
         for blob in self._blobs.iterdir():
@@ -174,7 +173,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Raises StorageFull or TransientError for what the disk refuses within."""
     try:
         yield
     except OSError as error:

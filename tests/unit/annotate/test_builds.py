@@ -89,7 +89,7 @@ def test_positions_beyond_the_end() -> None:
 def test_no_contig_in_common_and_some_unknown_ones() -> None:
     verdict = _verdict(_reference(), ["7 5 . A T . . ."])
     assert not verdict.fits
-    assert "the file has 7; the reference has 20" in verdict.sentence
+    assert "No contig in common: the file has 7; the reference" in verdict.sentence
     verdict = _verdict(_reference(), [*_right(), "7 5 . A T . . .", "7 6 . A T . . ."])
     assert verdict.fits
     assert verdict.unknown == {"7": 2}

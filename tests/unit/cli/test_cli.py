@@ -53,7 +53,7 @@ def test_annotate_prints_json_for_machines(tmp_path: Path, data: Path) -> None:
     ("content", "says"),
     [
         (b"hello\n", "not a VCF"),
-        (HEADER + record(5, "A", "C", contig="7"), "No contig of this file is in the reference"),
+        (HEADER + record(5, "A", "C", contig="7"), "No contig in common"),
         (HEADER + b"\0\n", "line 3: The file holds a NUL byte"),
     ],
 )

@@ -87,5 +87,32 @@ def test_a_start_that_was_cut_off_leaves_nothing_in_the_way(folder: Path) -> Non
     half = folder / "pg" / "data-half"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
+    (folder / "pg" / "password-half").touch()
     stop(server(folder).start())
     assert (folder / "pg" / "data" / "PG_VERSION").exists()
+    assert [path.name for path in (folder / "pg").iterdir()] == ["data"]
+
+
+def test_a_deep_data_folder_has_its_socket_elsewhere(folder: Path) -> None:
+    elsewhere = folder / "socket"
+    for _ in range(2):
+        stop(EmbeddedPostgres(folder / "pg", elsewhere, "a secret", durable=False).start())
+    assert elsewhere.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("trap", ["link", "open", "file"])
+def test_a_socket_folder_that_another_made_is_refused(folder: Path, trap: str) -> None:
+    """Whoever owns it could stand in for the server; a link could have us give away a folder."""
+    (folder / "precious").mkdir()
+    socket_dir = folder / "socket"
+    if trap == "link":
+        socket_dir.symlink_to(folder / "precious")
+    elif trap == "open":
+        socket_dir.mkdir()
+        socket_dir.chmod(0o777)
+    else:
+        socket_dir.touch()
+    before = (folder / "precious").stat().st_uid
+    with pytest.raises(PostgresError, match="is not PostgreSQL's own folder"):
+        EmbeddedPostgres(folder / "pg", socket_dir, "a secret", durable=False).start()
+    assert (folder / "precious").stat().st_uid == before

@@ -11,7 +11,7 @@ contract suite (tests/contract/test_engines.py).
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,17 +118,23 @@ ENGINES: dict[str, str] = {
 }
 
 
-def load(name: str) -> Engine:
+def load(name: str, options: Mapping[str, str] | None = None) -> Engine:
     """The engine called ``name``, or the class at a dotted path ``module:Class``.
 
-    Raises EngineError where there is none.
+    ``options`` go to the class's own ``with_options``, where it has one. Raises EngineError where
+    there is no such engine, or one that does not take these options.
     """
     spec = ENGINES.get(name, name)
     module, _, attribute = spec.partition(":")
     try:
-        engine: Engine = getattr(importlib.import_module(module), attribute)()
+        kind = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise unknown(name) from error
+    if options and not hasattr(kind, "with_options"):
+        raise EngineError(
+            f'The engine "{name}" takes no options.', hint=f"Leave out {', '.join(options)}."
+        )
+    engine: Engine = kind.with_options(options) if options else kind()
     return engine
 
 

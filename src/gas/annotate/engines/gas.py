@@ -6,7 +6,7 @@ Work goes along the file: most records are single-base substitutions that a read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from gas import __version__
@@ -19,13 +19,18 @@ from gas.annotate.hgvs import Strands
 from gas.annotate.model import Model, open_model
 from gas.annotate.pack import Pack
 from gas.annotate.segments import Sweep, title
+from gas.annotate.sources import Known, SourceField, Sources, specs_of
 from gas.annotate.structural import Structural, parse_symbolic, structural_effect
 from gas.annotate.transcript import Transcript
 from gas.annotate.variant import Variant, is_sequence, parse_alleles, single
+from gas.errors import EngineError
 
 _VERSION = "1"
 _CHECK_EVERY = 1024
 _PREFIX = csq.KEY.encode() + b"="
+#: Stands in a row where Existing_variation is to come; no VCF can hold it.
+_MARK = "\0"
+_MARK_BYTES = _MARK.encode()
 
 #: What ``TallyingSession`` wants to know of a record.
 Titles = tuple[bytes, ...] | None
@@ -52,6 +57,21 @@ class GasEngine:
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
 
+    @classmethod
+    def with_options(cls, options: Mapping[str, str]) -> GasEngine:
+        """``fields`` (names joined by commas), ``pick`` (csq.PICK_MODES), ``distance`` (bases).
+        Raises EngineError for anything else."""
+        unknown = sorted(set(options) - {"fields", "pick", "distance"})
+        if unknown:
+            raise EngineError(f"There is no option {', '.join(unknown)}.")
+        distance = options.get("distance", str(Options.distance))
+        if not distance.isascii() or not distance.lstrip("-").isdigit():
+            raise EngineError(f"The distance is {distance!r}.", hint="Give it in bases.")
+        fields = tuple(
+            name.strip() for name in options.get("fields", "").split(",") if name.strip()
+        )
+        return cls(Options(fields, options.get("pick", Options.pick), int(distance)))
+
     def version(self) -> str:
         return f"gas {__version__}, rules {_VERSION} (Ensembl VEP 115)"
 
@@ -62,9 +82,15 @@ class GasEngine:
     def open(self, source: Source, pack: Pack, context: Context) -> Iterator[GasSession]:
         model = open_model(pack, context.scratch)
         try:
-            yield GasSession(model, pack, self.options, context.check_cancelled)
+            sources = Sources(pack, model)
+            yield GasSession(model, pack, self.options, context.check_cancelled, sources)
+            sources.close()
         finally:
             model.close()
+
+    def extra_info(self, pack: Pack) -> list[SourceField]:
+        """INFO keys that it adds beside its own where ``pack`` has allele sources."""
+        return [field for spec in specs_of(pack) for field in spec.fields]
 
 
 class GasSession:
@@ -76,8 +102,11 @@ class GasSession:
         pack: Pack,
         options: Options,
         check_cancelled: Callable[[], None] = lambda: None,
+        sources: Sources | None = None,
     ) -> None:
         self._model = model
+        self._sources = sources
+        self._mark = _MARK if sources is not None and sources.has_ids else ""
         self._options = options
         self._check_cancelled = check_cancelled
         self._names = ContigNames.of(pack)
@@ -109,22 +138,59 @@ class GasSession:
             out += [b""] * len(records)
             titles += [None] * len(records)
             return
-        work = Contig(self._model, contig, self._options)
+        work = Contig(self._model, contig, self._options, self._mark)
         for at in range(0, len(records), _CHECK_EVERY):
             self._check_cancelled()
-            work.add(records[at : at + _CHECK_EVERY], out, titles)
+            part = records[at : at + _CHECK_EVERY]
+            entries: list[bytes] = []
+            work.add(part, entries, titles)
+            if self._sources:
+                _add_known(part, entries, self._sources.join(contig, part), self._mark)
+            out += entries
         self._model.release(len(records) << 12)
+
+
+def _add_known(
+    records: Sequence[Record], entries: list[bytes], known: dict[int, Known], mark: str
+) -> None:
+    """Put what the sources know into the entries, and take the marks out."""
+    if mark:
+        for i, entry in enumerate(entries):
+            if _MARK_BYTES in entry:
+                found = known.get(i)
+                entries[i] = (
+                    _with_ids(records[i], entry, found.ids)
+                    if found is not None and any(found.ids)
+                    else entry.replace(_MARK_BYTES, b"")
+                )
+    for i, found in known.items():
+        if found.info and entries[i] != REF_MISMATCH:
+            entries[i] = b";".join([e for e in (entries[i], found.info) if e])
+
+
+def _with_ids(record: Record, entry: bytes, ids: Sequence[str]) -> bytes:
+    if len(ids) == 1:
+        return entry.replace(_MARK_BYTES, ids[0].encode())
+    alts = record[4].decode("utf-8", "replace").split(",")
+    variants = parse_alleles(int(record[1]), record[3].decode("utf-8", "replace"), alts)
+    of = {v.label.encode(): i.encode() for v, i in zip(variants, ids, strict=True) if v}
+    rows = entry[len(_PREFIX) :].split(b",")
+    return _PREFIX + b",".join(
+        [r.replace(_MARK_BYTES, of.get(r.partition(b"|")[0], b"")) for r in rows]
+    )
 
 
 class Contig:
     """Records of one contig, in the order of their positions."""
 
-    def __init__(self, model: Model, contig: str, options: Options) -> None:
+    def __init__(self, model: Model, contig: str, options: Options, mark: str = "") -> None:
+        self._intergenic = csq.intergenic(mark)
+        self._mark = mark
         self._model = model
         self._contig = contig
         self._options = options
         self._length = model.lengths[contig]
-        self._sweep = Sweep(model, contig, options.distance)
+        self._sweep = Sweep(model, contig, options.distance, mark)
 
     def add(self, records: Sequence[Record], out: list[bytes], titles: list[Titles]) -> None:
         """Append the INFO entry of each record, and the titles of its rows."""
@@ -137,7 +203,7 @@ class Contig:
         genome, offset = self._model.bytes, self._model.offset(self._contig)
         low, high, regions, shared = sweep.low, sweep.high, sweep.regions, sweep.titles
         plain = sweep.plain
-        length = self._length
+        length, far = self._length, self._intergenic
         snvs = _SNVS
         for record in records:
             known = snvs.get((record[3], record[4]))
@@ -165,7 +231,7 @@ class Contig:
                 out.append(f"CSQ={alt}|{f',{alt}|'.join(rows)}".encode())
                 titles.append(shared or tuple([name for _, name in both]))
             else:
-                out.append(f"CSQ={alt}|{INTERGENIC}".encode())
+                out.append(f"CSQ={alt}|{far}".encode())
                 titles.append(_INTERGENIC_TITLES)
 
     # -- the general way --
@@ -208,7 +274,7 @@ class Contig:
         texts = [text for text, _ in self._texts(variant)]
         label = variant.label
         if not texts:
-            return f"CSQ={label}|{INTERGENIC}".encode(), _INTERGENIC_TITLES
+            return f"CSQ={label}|{self._intergenic}".encode(), _INTERGENIC_TITLES
         return f"CSQ={label}|{f',{label}|'.join(texts)}".encode(), tuple(map(title, texts))
 
     def _matches(self, pos: int, ref: str) -> bool:
@@ -222,7 +288,7 @@ class Contig:
 
     def _rows(self, variant: Variant) -> list[Row]:
         rows = [Row(variant.label, text, tx) for text, tx in self._texts(variant)]
-        return rows or [Row(variant.label, INTERGENIC, None)]
+        return rows or [Row(variant.label, self._intergenic, None)]
 
     def _texts(self, variant: Variant) -> list[tuple[str, Transcript]]:
         """The rows (without allele) and their transcripts."""
@@ -248,8 +314,8 @@ class Contig:
         for ribbon in self._sweep.around(low, high):
             found = structural_effect(ribbon.tx, sv, self._options.distance)
             if found is not None:
-                rows.append(Row(sv.label, row(ribbon.tx, found), ribbon.tx))
-        return rows or [Row(sv.label, INTERGENIC, None)]
+                rows.append(Row(sv.label, row(ribbon.tx, found, self._mark), ribbon.tx))
+        return rows or [Row(sv.label, self._intergenic, None)]
 
 
 def _by_transcript(per_allele: list[list[Row]]) -> list[Row]:

@@ -88,7 +88,7 @@ def _random_model(rng: random.Random, number: int, length: int) -> GeneModel:
             outer = exons[0] if strand > 0 else exons[-1]
             first_phase = phase if outer[0] <= start <= outer[1] else -1
             biotype = rng.choice(("protein_coding", "protein_coding", "nonsense_mediated_decay"))
-    mature = ()
+    mature: tuple[tuple[int, int], ...] = ()
     if cds is None and rng.random() < 0.1:
         mature = ((exons[0][0], min(exons[0][1], exons[0][0] + 20)),)
     labels = Labels(

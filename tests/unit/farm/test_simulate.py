@@ -1,0 +1,192 @@
+"""The bars of the elastic farm, with fewer seeds than `gas simulate` runs."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from gas.farm.simulate import capacity, report
+from gas.farm.simulate.experiments import (
+    ANNOTATORS,
+    PLATFORMS,
+    WEB,
+    Run,
+    middle,
+    percentile,
+    run,
+    runs,
+)
+from gas.farm.simulate.loop import Loop
+from gas.farm.simulate.protection import scale_ins
+from gas.farm.simulate.svg import Chart, Line
+
+DOCS = Path(__file__).parents[3] / "docs"
+BY_NAME = {platform.name: platform for platform in PLATFORMS}
+OURS = [name for name in BY_NAME if name != "original"]
+MINUTE = 60.0
+
+
+@functools.cache
+def found(experiment: str, name: str) -> list[Run]:
+    return runs(experiment, BY_NAME[name], 8)
+
+
+def p95(experiment: str, name: str, what: str) -> float:
+    return percentile([getattr(one, what) for one in found(experiment, name)], 0.95) / MINUTE
+
+
+def half(experiment: str, name: str, what: str) -> float:
+    return middle([getattr(one, what) for one in found(experiment, name)]) / MINUTE
+
+
+@pytest.mark.parametrize(
+    ("name", "bar"),
+    [("local", 4), ("aws-surge", 6), ("aws-surge-warm", 4), ("kubernetes", 4),
+     ("kubernetes-nodes", 6)],
+)  # fmt: skip
+def test_web_reaches_seven(name: str, bar: float) -> None:
+    assert p95(WEB, name, "reached_s") <= bar
+
+
+def test_web_reaches_seven_by_target_tracking_alone_as_a_rule() -> None:
+    assert half(WEB, "aws", "reached_s") <= 6
+    assert half(WEB, "aws-warm", "reached_s") <= 4
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("experiment", [WEB, ANNOTATORS])
+def test_farms_are_back_at_two_within_six_minutes(experiment: str, name: str) -> None:
+    assert p95(experiment, name, "back_s") <= 6
+    assert all(one.busy_kills == 0 and one.most <= 10 for one in found(experiment, name))
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_annotators_reach_six_within_six_minutes(name: str) -> None:
+    assert p95(ANNOTATORS, name, "reached_s") <= 6
+
+
+def test_the_original_does_what_its_reports_say() -> None:
+    assert 17 <= half(WEB, "original", "reached_s") <= 22
+    assert 4 <= half(ANNOTATORS, "original", "first_out_s") <= 6  # ordered 2 minutes before
+    assert 17 <= half(ANNOTATORS, "original", "reached_s") <= 23
+    assert 25 <= half(ANNOTATORS, "original", "back_s") <= 35
+    # Two hours at the median, but by chance: it takes many runs to see it.
+    first_in = [one.first_in_s for one in runs(WEB, BY_NAME["original"], 60)]
+    assert 80 <= middle(first_in) / MINUTE <= 160
+
+
+@pytest.mark.parametrize("experiment", [WEB, ANNOTATORS])
+def test_ours_is_an_order_better_than_the_original(experiment: str) -> None:
+    best = half(experiment, "local", "reached_s")
+    assert best * 10 <= half(experiment, "original", "reached_s")
+    assert half(experiment, "aws", "reached_s") * 3 <= half(experiment, "original", "reached_s")
+    assert half(experiment, "aws", "back_s") * 5 <= half(experiment, "original", "back_s")
+
+
+def test_the_same_seed_gives_the_same_run_and_another_another() -> None:
+    platform = BY_NAME["aws"]
+    assert run(ANNOTATORS, platform, 3) == run(ANNOTATORS, platform, 3)
+    assert run(ANNOTATORS, platform, 3) != run(ANNOTATORS, platform, 4)
+
+
+def test_no_busy_annotator_is_killed_in_10000_scale_ins() -> None:
+    safe = scale_ins(10_000)
+    assert (safe.done, safe.busy_kills) == (10_000, 0)
+    assert safe.refused > 1_000  # the protection was needed
+    assert scale_ins(2_000, protect_first=False).busy_kills > 20
+
+
+def test_events_happen_in_order_and_ties_as_they_came() -> None:
+    loop, seen = Loop(), list[str]()
+    for delay_s, name in [(2, "c"), (1, "a"), (1, "b"), (9, "late")]:
+        loop.after(delay_s, functools.partial(seen.append, name))
+    loop.run(5)
+    assert seen == ["a", "b", "c"]
+    assert loop.now_s == 2
+
+
+# -- capacity ----------------------------------------------------------------------------------
+
+
+def test_every_figure_of_the_arithmetic_says_where_it_is_from() -> None:
+    known = (capacity.MEASURED, capacity.CODE, capacity.PUBLIC, capacity.ASSUMED, "the question")
+    assert all(figure.source.startswith(known) for figure in capacity.FIGURES.values())
+
+
+def test_what_saturates_is_in_proportion() -> None:
+    parts = {part.name: part for part in capacity.paper()}
+    mail = parts["Mail, SES"]
+    assert mail.mean == pytest.approx(1e7 / 86_400)
+    assert mail.saturates_at_jobs_per_day == pytest.approx(14 / 3 * 86_400)
+    assert parts["PostgreSQL, connections"].peak == 4_000
+
+
+def test_listening_costs_with_the_square_of_the_farm() -> None:
+    def used(annotators: int, listening: bool) -> float:
+        return capacity.simulate_database(annotators, listening=listening, seconds=10).utilisation
+
+    assert used(3_000, True) > 1 > used(1_000, True)
+    assert used(3_000, True) > 5 * used(1_000, True)
+    assert used(3_000, False) == pytest.approx(3 * used(1_000, False), rel=0.25)
+    # The paper's sum, from the other end: 116 jobs/s x 3 x 1.5 ms, of 4 cores.
+    paper = next(part for part in capacity.paper() if part.name == "PostgreSQL, CPU")
+    assert used(1_000, False) == pytest.approx(paper.mean / 4, rel=0.35)
+
+
+# -- what is written ---------------------------------------------------------------------------
+
+
+def chart() -> Chart:
+    lines = [Line("one & <two>", [(0, 2), (3, 7), (90, 2)]), Line("other", [(0, 2)])]
+    return Chart("A title", "What is seen", "minutes", "instances", 60, 10, lines, [(15, "end")])
+
+
+def test_a_chart_is_svg_with_title_words_axes_and_legend() -> None:
+    root = ET.fromstring(chart().svg())
+    space = "{http://www.w3.org/2000/svg}"
+    assert root.get("role") == "img"
+    assert root.findtext(f"{space}title") == "A title"
+    assert root.findtext(f"{space}desc") == "What is seen"
+    said = [element.text for element in root.iter(f"{space}text")]
+    assert {"A title", "minutes", "instances", "one & <two>", "other", "end", "60"} <= set(said)
+    paths = list(root.iter(f"{space}path"))
+    assert len({path.get("stroke") for path in paths}) == len(paths) == 2
+
+
+def test_a_line_is_drawn_in_steps_and_ends_at_the_edge() -> None:
+    root = ET.fromstring(chart().svg())
+    path = next(root.iter("{http://www.w3.org/2000/svg}path")).get("d") or ""
+    # 60 + 3/60 x 570 = 88.5 across; 7 of 10 instances are 144.5 down; beyond 60 minutes is cut.
+    assert path == "M60.0 302.0H88.5V144.5H630.0"
+
+
+def test_the_page_holds_the_tables_and_no_gap(tmp_path: Path) -> None:
+    results = report.simulate(seeds=2, scale_in_count=200)
+    written = report.write(results, tmp_path)
+    page = (tmp_path / "scaling.md").read_text()
+    assert "{{" not in page
+    for platform in PLATFORMS:
+        assert page.count(f"| {platform.title} |") == 2
+    for name in re.findall(r"\(images/(\S+)\)", page):
+        assert tmp_path / "images" / name in written
+    assert any("never" in line or " / " in line for line in report.text(results))
+    assert not math.isnan(results.runs[WEB, "aws"][0].back_s)
+
+
+def test_the_words_of_the_docs_are_those_of_the_simulator() -> None:
+    """The numbers are compared by the long test; the words are kept in one place only."""
+    template = (Path(report.__file__).parent / "scaling.md").read_text()
+    words = [line for line in template.splitlines() if "{{" not in line]
+    page = (DOCS / "scaling.md").read_text().splitlines()
+    assert [line for line in words if line not in page] == []
+
+
+@pytest.mark.long
+def test_the_docs_are_what_the_simulator_writes(tmp_path: Path) -> None:
+    for path in report.write(report.simulate(40), tmp_path):
+        assert path.read_text() == (DOCS / path.relative_to(tmp_path)).read_text(), path.name
