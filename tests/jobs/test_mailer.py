@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import errno
 import socket
 from collections.abc import Iterator
 from email.policy import default
@@ -112,3 +113,20 @@ def test_a_header_cannot_be_smuggled_in(smtp: Controller, sink: Sink) -> None:
     with pytest.raises(ValueError, match="newlines"):
         DjangoMailer().send(smuggler)
     assert sink.mails == []
+
+
+def test_a_full_disk_is_no_mail_of_unknown_fate(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    settings.EMAIL_BACKEND = "gas.notify.files.EmlFileBackend"
+    settings.EMAIL_FILE_PATH = str(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(NotSent, match="No space left"):
+            DjangoMailer().send(LETTER)
+    assert list(tmp_path.iterdir()) == []
+    DjangoMailer().send(LETTER)
+    assert [path.name for path in tmp_path.iterdir()] == ["job-1.eml"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -85,11 +87,16 @@ def test_a_server_that_is_away_is_tried_again(
 
 
 def test_a_server_that_stays_away_is_given_up_visibly(
-    svc: Services, mail: Mail, mailer: FakeMailer
+    svc: Services, mail: Mail, mailer: FakeMailer, clock: FakeClock
 ) -> None:
     mailer.errors = [NotSent("away")] * notify.MAX_TRIES
+    begun = clock()
     for _ in range(notify.MAX_TRIES):
+        message = ProcrastinateJob.objects.get(task_name=queue.NOTIFY)
+        clock.advance(max(0, ((message.scheduled_at or clock()) - clock()).total_seconds()))
+        queue._finish(message.pk)
         notify.send(svc, mail.pk)
+    assert timedelta(hours=40) < clock() - begun < timedelta(hours=56), "a night, a weekend day"
     assert (state(mail), mail.error) == (Mail.State.FAILED, "away")
 
 

@@ -460,7 +460,8 @@ class Ribbon:
             self.suffix = (*suffix, "non_coding_transcript_variant")
         self.intron_head = head(("intron_variant", *self.suffix)) + self.names
         self.intron_title = title(self.intron_head)
-        self._regular = not (tx.mature or tx.has_frameshift_intron)
+        # The end of an intron shorter than what counts as its flank can reach past a tiny exon.
+        self._regular = not (tx.mature or any(e - s < _FLANK for s, e in tx.introns))
         #: The exon and the intron asked for last: several regions of one follow each other.
         self._exon_known = self._intron_known = -1
         self._exon_part = self._intron_part = ""

@@ -301,8 +301,8 @@ class Supervisor:
             self._listener.close()
 
     def _stop(self, process: subprocess.Popen[bytes], grace_s: float) -> None:
-        """It was asked to stop: wait for it so long, or until a second Ctrl-C, then kill it with all
-        that it started."""
+        """It was asked to stop: wait for it so long, or until a second Ctrl-C, then kill it with
+        all that it started."""
         end = time.monotonic() + grace_s
         while process.poll() is None and time.monotonic() < end and self._stopping < 2:
             time.sleep(0.02)

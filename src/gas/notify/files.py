@@ -9,6 +9,8 @@ from typing import Any
 from django.core.mail import EmailMessage
 from django.core.mail.backends.filebased import EmailBackend as FileBackend
 
+from gas.notify.mailer import NotSent
+
 
 class EmlFileBackend(FileBackend):
     """Writes each mail as ``<its Message-ID>.eml``, which every mail program opens."""
@@ -29,5 +31,9 @@ class EmlFileBackend(FileBackend):
         name = re.sub(r"[^A-Za-z0-9.-]", "_", str(parsed["Message-ID"]).strip("<>"))
         target = Path(self.file_path) / f"{name.partition('_')[0]}.eml"
         part = target.with_suffix(".part")
-        part.write_bytes(parsed.as_bytes())
-        part.replace(target)
+        try:
+            part.write_bytes(parsed.as_bytes())
+            part.replace(target)
+        except OSError as error:  # of a disk, unlike of a line, one knows: nothing was sent
+            part.unlink(missing_ok=True)
+            raise NotSent(f"The mail cannot be written: {error.strerror}.") from error

@@ -22,9 +22,11 @@ from gas.wiring import Services
 
 log = logging.getLogger(__name__)
 
-MAX_TRIES = 8
-#: Waits grow: 10 s, 20 s, 40 s ... so that eight tries span about 20 minutes.
+#: Waits grow: 10 s, 20 s, 40 s ... up to an hour, so that the tries span two days: a mail server
+#: may be away for a night.
 FIRST_WAIT_S = 10
+LONGEST_WAIT_S = 3600
+MAX_TRIES = 56
 STUCK_AFTER = timedelta(minutes=5)
 
 
@@ -81,7 +83,7 @@ def _later(svc: Services, mail: Mail, error: str) -> None:
     if tries >= MAX_TRIES:
         _settle(mail, Mail.State.FAILED, tries=tries, error=error)
         return
-    at = svc.now() + timedelta(seconds=FIRST_WAIT_S * 2 ** (tries - 1))
+    at = svc.now() + timedelta(seconds=min(FIRST_WAIT_S * 2 ** (tries - 1), LONGEST_WAIT_S))
     with transaction.atomic():
         _settle(mail, Mail.State.PENDING, tries=tries, error=error)
         queue.enqueue(queue.NOTIFY, mail.pk, at=at)
