@@ -121,7 +121,7 @@ def test_to_checkout_and_back(
     assert session["success_url"] == f"{base}/subscribe/done/"
     assert session["cancel_url"] == f"{base}/subscribe/"
     waiting = page(mine, "subscribe-done")
-    assert "Waiting for the payment to be confirmed" in waiting
+    assert "The payment is being confirmed" in waiting
     assert 'hx-get="/subscribe/done/status/?asked=1"' in waiting
     about = stub.pay(answer["Location"])
     assert send(stub.event("customer.subscription.created", about)).status_code == 200
