@@ -114,13 +114,16 @@ class BuildCheck:
         #: Compared and differing outside of the mitochondrion.
         self._early = [0, 0]
 
-    def add(self, records: Iterable[Sequence[bytes]]) -> None:
+    def add(self, records: Sequence[Sequence[bytes]]) -> None:
         """Take in some records (CHROM, POS, ID, REF, …); malformed ones say nothing."""
+        if len(set(map(itemgetter(0), records))) == 1 and records[0][0] in self._records:
+            self._add_run(records[0][0], records)
+            return
         for contig, run in groupby(records, itemgetter(0)):
             if contig in self._records or len(self._records) < _CONTIGS:
                 self._add_run(contig, list(run))
 
-    def _add_run(self, contig: bytes, run: list[Sequence[bytes]]) -> None:
+    def _add_run(self, contig: bytes, run: Sequence[Sequence[bytes]]) -> None:
         before = self._records[contig]
         after = self._records[contig] = before + len(run)
         nth = before

@@ -16,11 +16,12 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from gas.annotate import bgzf
 from gas.annotate.engines import Record
-from gas.annotate.vcf import Span
+from gas.annotate.vcf import Batch, Span
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,7 @@ _PSEUDO_BIN = 37450
 #: Preset VCF; columns of the contig, the position and none for the end; comment; lines to skip.
 _VCF_FORMAT = struct.pack("<6i", 2, 1, 2, 0, ord("#"), 0)
 _reach = re.compile(rb"(?:^|;)(END|SVLEN)=([^;]*)").findall
+_REF, _ALT = itemgetter(3), itemgetter(4)
 _number = re.compile(rb"-?(\d{1,18})(?=,|$)").findall
 
 
@@ -62,16 +64,15 @@ class _Contig:
 
 
 def parts_of(
-    records: Sequence[Record],
+    batch: Batch,
     spans: Sequence[Span],
-    first_line: int,
     sizes: Sequence[int],
     blocks: Sequence[bytes],
     is_reaching: bool,
 ) -> list[Part]:
-    """What a slice gives to the index. ``sizes``: bytes of each record's line with its end;
-    ``blocks``: the slice compressed, ``bgzf.BLOCK_BYTES`` of text in each but the last;
-    ``is_reaching``: what ``may_reach`` says."""
+    """What a slice gives to the index. ``spans``: those of ``batch``; ``sizes``: bytes of each
+    record's line with its end; ``blocks``: the slice compressed, ``bgzf.BLOCK_BYTES`` of text in
+    each but the last; ``is_reaching``: what ``may_reach`` says."""
     import numpy as np
 
     starts = np.zeros(len(sizes) + 1, np.int64)
@@ -79,10 +80,11 @@ def parts_of(
     places = np.array([0, *accumulate(map(len, blocks))], np.int64)
     offsets = places[starts // bgzf.BLOCK_BYTES] << 16 | starts % bgzf.BLOCK_BYTES
     offsets[-1] = places[-1] << 16
-    begins = np.array([int(record[1]) - 1 for record in records], np.int64).clip(0)
-    ends = begins + np.array([len(record[3]) for record in records], np.int64)
+    records = batch.records
+    begins = (np.array(batch.positions, np.int64) - 1).clip(0)
+    ends = begins + np.fromiter(map(len, map(_REF, records)), np.int64, len(records))
     is_odd = is_reaching and _stretch(records, begins, ends)
-    bounds = [span.first_line - first_line for span in spans] + [len(records)]
+    bounds = [span.first_line - batch.first_line for span in spans] + [len(records)]
     return [
         _part(span.contig, begins[a:b], ends[a:b], offsets[a : b + 1], is_odd)
         for span, a, b in zip(spans, bounds, bounds[1:], strict=False)
@@ -91,11 +93,7 @@ def parts_of(
 
 def may_reach(records: Sequence[Record], infos: bytes) -> bool:
     """Whether a record may say that it is longer than its REF. ``infos``: INFO of all of them."""
-    return (
-        b"END=" in infos
-        or b"SVLEN=" in infos
-        or b"<" in b"".join([record[4] for record in records])
-    )
+    return b"END=" in infos or b"SVLEN=" in infos or b"<" in b"".join(map(_ALT, records))
 
 
 def _stretch(records: Sequence[Record], begins: Numbers, ends: Numbers) -> bool:

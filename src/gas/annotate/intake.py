@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from gas.annotate.builds import BuildCheck, Reference, Verdict
 from gas.annotate.validate.report import Report, show
-from gas.annotate.validate.stream import Validator, split
+from gas.annotate.validate.stream import Validator
 from gas.annotate.vcf import Slice, VcfFile
 
 #: First line of ``rejected.tsv``.
@@ -68,7 +68,7 @@ class Intake:
         it, and why. Raises InputError where the file cannot be read safely."""
         self._validator.text(piece.text, piece.first_line)
         self._refuse()
-        records = split(piece.text)
+        records = piece.cells
         self._ended = piece.text.endswith(b"\n")
         rejected = self._validator.records(records, piece.first_line)
         if self._build is not None:

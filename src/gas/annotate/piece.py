@@ -136,26 +136,36 @@ def _compress(
     Lines that are no records stand in blocks of their own, which the index passes by: who reads a
     region never meets one.
     """
-    lines = _record_lines(batch)
     if not batch.odd:
-        blocks = bgzf.blocks(b"".join(lines))
-        sizes = list(map(len, lines))
-        parts = parts_of(batch.records, found, batch.first_line, sizes, blocks, is_reaching)
+        text, sizes = _text(batch)
+        blocks = bgzf.blocks(text)
+        parts = parts_of(batch, found, sizes, blocks, is_reaching)
         return b"".join(blocks), [(0, part) for part in parts]
-    runs = _runs(batch, lines)
+    runs = _runs(batch, _record_lines(batch))
     out: list[bytes] = []
     index: list[tuple[int, Part]] = []
     place = done = 0
     for records, sizes, text in runs:
         blocks = bgzf.blocks(text)
         if records:
-            part_spans = spans(Batch(done, records, None))
-            parts = parts_of(records, part_spans, done, sizes, blocks, is_reaching)
+            run = Batch(done, records, None)
+            parts = parts_of(run, spans(run), sizes, blocks, is_reaching)
             index += [(place, part) for part in parts]
             done += len(records)
         out += blocks
         place += sum(map(len, blocks))
     return b"".join(out), index
+
+
+def _text(batch: Batch) -> tuple[bytes, list[int]]:
+    """All records, and the bytes of each line; for a batch without odd lines."""
+    if batch.ends is not None:
+        lines = _record_lines(batch)
+        return b"".join(lines), list(map(len, lines))
+    lines = list(map(b"\t".join, batch.records))
+    sizes = [len(line) + 1 for line in lines]
+    lines.append(b"")
+    return b"\n".join(lines), sizes
 
 
 def _runs(batch: Batch, lines: list[bytes]) -> Iterator[tuple[list[Record], list[int], bytes]]:

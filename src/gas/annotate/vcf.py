@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -58,9 +59,18 @@ class Slice:
     #: The lines' numbers in the input, where they do not follow one another.
     lines: Sequence[int] | None = None
 
+    @cached_property
+    def cells(self) -> list[Record]:
+        """See ``cells``. The gate and the engine look at the same; who changes them comes last."""
+        return cells(self.text)
+
     def line(self, at: int) -> int:
         """The 1-based number, in the input, of the slice's line ``at``."""
         return self.first_line + at if self.lines is None else self.lines[at]
+
+    def __reduce__(self) -> tuple[type[Slice], tuple[object, ...]]:
+        # Another process cuts the text faster than it reads the pieces.
+        return Slice, (self.first_line, self.text, self.rejected, self.lines)
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,11 @@ class Batch:
     ends: list[bytes] | None
     odd: Mapping[int, tuple[bytes, str]] = field(default_factory=dict)
     places: Sequence[int] | None = None
+
+    @cached_property
+    def positions(self) -> list[int]:
+        """POS of each record, 1-based."""
+        return list(map(int, map(_POS, self.records)))
 
 
 @dataclass(frozen=True)
@@ -138,23 +153,33 @@ class VcfFile:
 def split(piece: Slice, alts: int = Limits.alts) -> Batch:
     """The records of a slice, and its lines that are none: without a contig, a position and eight
     columns, or with more than ``alts`` ALT alleles."""
-    text = piece.text
+    records = piece.cells
+    ends = _ends(piece.text)
+    if records and not _are_plain(records, alts):
+        return _sift(piece.first_line, records, ends, alts)
+    return Batch(piece.first_line, records, ends)
+
+
+def cells(text: bytes) -> list[Record]:
+    """Whole lines without their ends, each split at its first eight tabs."""
     lines = text.split(b"\n")
-    ends: list[bytes] | None = None
-    if lines[-1]:
-        ends = [b"\n"] * (len(lines) - 1) + [b""]
-    else:
+    if not lines[-1]:
         lines.pop()
     if b"\r" in text:
-        ends = ends or [b"\n"] * len(lines)
-        for i, line in enumerate(lines):
-            if line.endswith(b"\r"):
-                lines[i] = line[:-1]
-                ends[i] = b"\r" + ends[i]
-    records = [line.split(b"\t", 8) for line in lines]
-    if records and not _are_plain(records, alts):
-        return _sift(piece.first_line, lines, records, ends, alts)
-    return Batch(piece.first_line, records, ends)
+        lines = [line.removesuffix(b"\r") for line in lines]
+    return [line.split(b"\t", 8) for line in lines]
+
+
+def _ends(text: bytes) -> list[bytes] | None:
+    """The end of each line; None: all end in LF."""
+    if b"\r" not in text and text.endswith(b"\n"):
+        return None
+    lines = text.split(b"\n")
+    last = lines.pop()
+    ends = [b"\r\n" if line.endswith(b"\r") else b"\n" for line in lines]
+    if last:
+        ends.append(b"\r" if last.endswith(b"\r") else b"")
+    return ends
 
 
 def _are_plain(records: list[Record], alts: int) -> bool:
@@ -173,7 +198,6 @@ def _are_plain(records: list[Record], alts: int) -> bool:
 
 def _sift(
     first_line: int,
-    lines: list[bytes],
     records: list[Record],
     ends: list[bytes] | None,
     alts: int,
@@ -183,7 +207,7 @@ def _sift(
     for at, record in enumerate(records):
         why = _why_odd(record, alts)
         if why:
-            odd[at] = (lines[at] + (b"\n" if ends is None else ends[at]), why)
+            odd[at] = (b"\t".join(record) + (b"\n" if ends is None else ends[at]), why)
         else:
             places.append(at)
     if not odd:
@@ -225,7 +249,7 @@ def _one_span(batch: Batch) -> list[Span]:
     """The usual batch: one contig, sorted. Empty: look at each record."""
     if len(set(map(_CONTIG, batch.records))) != 1:
         return []
-    positions = list(map(int, map(_POS, batch.records)))
+    positions = batch.positions
     if positions != sorted(positions):
         return []
     return [Span(batch.records[0][0], batch.first_line, positions[0], positions[-1])]
@@ -233,13 +257,13 @@ def _one_span(batch: Batch) -> list[Span]:
 
 def _each_span(batch: Batch) -> list[Span]:
     found: list[Span] = []
-    line = batch.first_line
+    at = 0
     for contig, run in groupby(batch.records, _CONTIG):
-        positions = list(map(int, map(_POS, run)))
+        positions = batch.positions[at : at + len(list(run))]
         if positions != sorted(positions):
             raise Unsorted
-        found.append(Span(contig, line, positions[0], positions[-1]))
-        line += len(positions)
+        found.append(Span(contig, batch.first_line + at, positions[0], positions[-1]))
+        at += len(positions)
     return found
 
 

@@ -30,7 +30,7 @@ def _verdict(
     validator = Validator()
     lines = vcf(header=header).removesuffix(b"\n").split(b"\n")
     check = BuildCheck(reference, validator.header(lines), ["mine (GRCh37)", "other (GRCh38)"])
-    check.add(record.encode().split(b" ", 8) for record in records)
+    check.add([record.encode().split(b" ", 8) for record in records])
     return check.verdict()
 
 

@@ -8,7 +8,7 @@
 Parts: ``spec`` and ``reserved`` what the specification fixes; ``meta``, ``kinds`` and ``header``
 the header; ``fixed``, ``info``, ``structural``, ``formats`` and ``samples`` the columns; ``order``
 what runs along the records; ``values`` types and counts; ``rules`` and ``report`` findings;
-``stream``, ``files`` and ``head`` put them together.
+``glance`` looks at many records at once; ``stream``, ``files`` and ``head`` put them together.
 """
 
 from __future__ import annotations

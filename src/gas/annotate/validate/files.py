@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gas.annotate.validate.header import Header
 from gas.annotate.validate.report import Report
-from gas.annotate.validate.stream import Record, Validator, split
+from gas.annotate.validate.stream import Record, Validator
 from gas.annotate.vcf import Limits, VcfFile
 from gas.errors import InputError
 
@@ -46,7 +46,7 @@ def validate_file(
             validator.text(piece.text, piece.first_line)
             if validator.refusal() is not None:
                 break
-            records = split(piece.text)
+            records = piece.cells
             validator.records(records, piece.first_line)
             if look is not None:
                 look(records)

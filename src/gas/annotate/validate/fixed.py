@@ -25,9 +25,12 @@ MEMORY = 20_000
 MEMORY_LENGTH = 400
 
 _Value = TypeVar("_Value")
-_ID = re.compile(rb"[!-:<-~\x80-\xff]+(?:;[!-:<-~\x80-\xff]+)*")
+#: Quick patterns; possessive, so that a hostile value costs no more than its length.
+ID = rb"[!-:<-~\x80-\xff]++(?:;[!-:<-~\x80-\xff]++)*+"
+QUAL = rb"\.|[0-9]++(?:\.[0-9]++)?+"
+_ID = re.compile(ID)
 _FILTERS = re.compile(rb"[^\s;]+(?:;[^\s;]+)*")
-_QUAL = re.compile(rb"\.|[0-9]+(?:\.[0-9]+)?")
+_QUAL = re.compile(QUAL)
 
 
 class Fixed:
@@ -46,8 +49,13 @@ class Fixed:
 
     # -- quick ------------------------------------------------------------------------------
 
+    @property
+    def ids_may_be_lists(self) -> bool:
+        """Whether there is nothing to report of a list of names that is well formed."""
+        return self._version < (4, 3)
+
     def id_clean(self, value: bytes) -> bool:
-        if b";" in value and self._version >= (4, 3):
+        if b";" in value and not self.ids_may_be_lists:
             return False
         return _ID.fullmatch(value) is not None
 

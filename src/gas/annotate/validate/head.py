@@ -5,8 +5,8 @@ from __future__ import annotations
 from isal import isal_zlib
 
 from gas.annotate.validate.report import Report
-from gas.annotate.validate.stream import Validator, refusal_of, split
-from gas.annotate.vcf import Limits, refuse_lookalike, refuse_samples
+from gas.annotate.validate.stream import Validator, refusal_of
+from gas.annotate.vcf import Limits, cells, refuse_lookalike, refuse_samples
 from gas.errors import InputError
 
 #: So much text of the start is looked at.
@@ -58,7 +58,7 @@ def validate_head(head: bytes, *, strict: bool = False) -> Report:
         if validator.refusal() is None:
             body = text[: text.rfind(b"\n") + 1].split(b"\n", end + 1)[-1]
             validator.text(body, end + 2)
-            validator.records(split(body), end + 2)
+            validator.records(cells(body), end + 2)
     return report
 
 

@@ -10,7 +10,7 @@ The first two accept only what the third has nothing to say about.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gas.annotate.validate import reserved, spec, structural, values
 from gas.annotate.validate.header import Header
@@ -19,6 +19,10 @@ from gas.annotate.validate.reserved import Declared
 
 _SHAPES = 2_000
 _SHAPE_LENGTH = 2_000
+#: Of so many sequences of keys, a regex takes many records together.
+_TOGETHER = 4
+#: For so many numbers of alleles that is remembered.
+_COUNTS = 64
 #: A longer INFO is looked at slowly, once its parts have been counted.
 _LONG = 100_000
 _TEXT = Declared(b"1", b"String")
@@ -42,6 +46,8 @@ class Info:
         #: alleles -> the regex that matched last; tried first.
         self._last: dict[int, _Pattern] = {}
         self._shapes: dict[tuple[int, bytes], _Pattern | None] = {}
+        #: alleles -> the patterns in the regex for many records, and the regex.
+        self._together: dict[int, tuple[list[bytes], _Pattern]] = {}
         self._learning = True
         self._entries: dict[int, dict[bytes, _Fullmatch]] = {}
 
@@ -61,6 +67,40 @@ class Info:
                 return False
         end = match.lastindex
         return end is None or int(match[end]) >= pos
+
+    def all_clean(self, infos: Sequence[bytes], alleles: int, positions: Sequence[int]) -> bool:
+        """``clean`` for many: runs that are of a known sequence of keys by one regex, others one by
+        one. ``positions``: POS of each."""
+        text = b"\n".join(infos) + b"\n"
+        at = start = 0
+        while True:
+            match = self._run(alleles).match(text, start)
+            assert match is not None
+            at += text.count(b"\n", start, match.end())
+            if at == len(infos):
+                return True
+            if not self.clean(infos[at], alleles, positions[at]):
+                return False
+            start = match.end() + len(infos[at]) + 1
+            at += 1
+            if at == len(infos):
+                return True
+
+    def _run(self, alleles: int) -> _Pattern:
+        """A regex for any number of INFO columns, each with a line end behind it, of the sequences
+        of keys that were met; it may match none. END, which is held against POS, is in none."""
+        known = self._together.get(alleles)
+        patterns = [rb"\."] if known is None else known[0]
+        last = self._last.get(alleles)
+        new = last.pattern if last is not None and not last.groups else patterns[0]
+        if new not in patterns and len(patterns) <= _TOGETHER:
+            known, patterns = None, [new, *patterns]
+        if known is None:
+            if len(self._together) >= _COUNTS:
+                self._together.clear()
+            run = re.compile(b"(?>%b)*+" % b"|".join([rb"(?:%b)\n" % one for one in patterns]))
+            known = self._together[alleles] = patterns, run
+        return known[1]
 
     def _match(self, info: bytes, alleles: int) -> re.Match[bytes] | None:
         """By the sequence of keys where that comes back, else entry by entry."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gas.annotate.validate import RULES, Level, Report, Validator
-from gas.annotate.validate.stream import split
+from gas.annotate.vcf import cells
 
 COLUMNS = b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
 
@@ -19,7 +19,7 @@ def run(text: bytes, *, strict: bool = True, thorough: bool = False) -> Report:
     body = b"\n".join(lines[end:])
     if body:
         validator.text(body, end + 1)
-        validator.records(split(body), end + 1)
+        validator.records(cells(body), end + 1)
     return validator.finish(last_line_ended=text.endswith(b"\n"))
 
 

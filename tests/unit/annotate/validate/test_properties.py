@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
+from gas.annotate.validate import glance, stream
 from tests.unit.annotate.validate.help import broken, run
 from tests.unit.annotate.validate.strategies import FAULTS, File, broken_files, files
 
@@ -40,6 +41,20 @@ def test_the_quick_way_hides_nothing(data: DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(FAULTS)))
     text = data.draw(files() | broken_files(name)).text()
     assert run(text).findings == run(text, thorough=True).findings
+
+
+@slow
+@given(st.data(), st.integers(1, 4), st.sampled_from([0, stream.LOOK_INSIDE]))
+def test_a_glance_at_several_records_hides_nothing(
+    data: DataObject, together: int, inside: int
+) -> None:
+    name = data.draw(st.sampled_from(sorted(FAULTS)))
+    text = data.draw(files() | broken_files(name)).text()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(glance, "RECORDS", together)
+        patch.setattr(stream, "LOOK_INSIDE", inside)
+        found = run(text, strict=False).as_dict()
+        assert found == run(text, strict=False, thorough=True).as_dict()
 
 
 @slow

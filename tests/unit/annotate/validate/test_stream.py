@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gas.annotate.validate import Validator, validate_file
+from gas.annotate.validate import Validator, glance, validate_file
+from gas.annotate.validate.stream import Record
 from tests.annotation import COURSE, NA12878, REAL
 from tests.unit.annotate.validate.help import advised, broken, run, vcf
 
@@ -43,6 +46,37 @@ def test_the_text_itself(what: bytes, rule: str, is_valid: bool) -> None:
     assert report.valid == is_valid
     found = [f.line for f in report.findings if f.rule == rule]
     assert found == [4]
+
+
+def test_right_records_are_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    one_by_one: list[int] = []
+    each = Validator._each
+
+    def counted(self: Validator, batch: Sequence[Record], *rest: Any) -> None:
+        one_by_one.append(len(batch))
+        each(self, batch, *rest)
+
+    monkeypatch.setattr(Validator, "_each", counted)
+    odd = 3 * glance.RECORDS + 7
+    records = [f"1 {at} rs{at} A {'C,G' if at % 5 else 'T'} {at}.5 PASS ." for at in range(1, 2001)]
+    records[odd] = records[odd].replace("PASS", "0")
+    report = run(vcf(*records), strict=False)
+    assert (report.records, dict(report.counts)) == (2000, {"filter-zero": 1})
+    assert (
+        one_by_one == [glance.RECORDS] * 2
+    )  # the first, which is on a new contig, and the odd one
+
+
+@pytest.mark.parametrize("together", [1, 100])
+def test_sequences_of_keys_that_change_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    monkeypatch.setattr(glance, "RECORDS", together)
+    header = [f'##INFO=<ID={key},Number=1,Type=Integer,Description="d">' for key in "ABC"]
+    infos = ["A=1", "A=1;B=2", "B=2;A=1", ".", "A=1;B=2;C=3", "C=3", "B=2", "A=x", "A=1;A=1"]
+    records = [f"1 {at} . A C . . {infos[at % len(infos)]}" for at in range(1, 1001)]
+    report = run(vcf(*records, header=header), strict=False)
+    assert dict(report.counts) == {"info-type": 111, "info-repeated": 111}
 
 
 def test_a_fatal_fault_is_an_error_that_a_job_can_end_with() -> None:
