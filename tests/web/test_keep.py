@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from gas import wiring
 from gas.accounts import tokens
 from gas.accounts.change import change_plan
 from gas.accounts.models import User
@@ -95,7 +97,8 @@ def test_in_cold_storage(mine: Client, gone: Job, clock: FakeClock) -> None:
     page = page_of(mine, "job-detail", gone.pk)
     said = told(page)
     assert said.startswith("Result in cold storage since 12:30 UTC .")
-    assert "The premium plan gets it back: ask the operator" in said
+    link = '<a role="button" class="small" href="/subscribe/">Upgrade to get it back</a>'
+    assert link in page
     assert "Downloads</h2>" not in page
     assert "annotated.vcf.gz" not in page
     assert "What was found" in page, "the counts stay"
@@ -104,13 +107,13 @@ def test_in_cold_storage(mine: Client, gone: Job, clock: FakeClock) -> None:
     assert mine.get(file).status_code == 404
 
 
-def test_an_upgrade_is_linked_where_there_is_one(
-    mine: Client, gone: Job, monkeypatch: pytest.MonkeyPatch
+def test_no_upgrade_is_linked_where_none_is_sold(
+    mine: Client, gone: Job, svc: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gas.web.context.upgrade_url", lambda: "/subscribe/")
+    monkeypatch.setattr(wiring, "_services", replace(svc, billing=None))
     page = page_of(mine, "job-detail", gone.pk)
-    assert '<a role="button" class="small" href="/subscribe/">Upgrade to get it back</a>' in page
-    assert "ask the operator" not in page
+    assert "The premium plan gets it back: ask the operator" in told(page)
+    assert "Upgrade" not in page
 
 
 def test_the_way_back(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from gas import __version__
 from gas.accounts.models import User
 from gas.accounts.plans import get_plan
 from gas.config import get_settings
+from gas.wiring import get_services
 
 PRODUCT = "GAS"
 PRODUCT_LONG = "Genomics Annotation Service"
@@ -33,7 +34,4 @@ def site(request: HttpRequest) -> dict[str, object]:
 
 def upgrade_url() -> str | None:
     """Where a person changes to the premium plan; None where nobody can by themselves."""
-    try:
-        return reverse("subscribe")
-    except NoReverseMatch:
-        return None
+    return reverse("subscribe") if get_services().billing is not None else None

@@ -7,7 +7,7 @@ from django.urls import path, re_path
 from django.urls.resolvers import URLPattern
 
 from gas.web.views import account as own_account
-from gas.web.views import annotate, files, health, home, jobs, logs, profile
+from gas.web.views import annotate, billing, files, health, home, jobs, logs, profile, subscribe
 
 # Those of allauth's that GAS has pages for, under the names that allauth asks for.
 _ACCOUNTS: list[URLPattern] = [
@@ -46,6 +46,13 @@ urlpatterns: list[URLPattern] = [
     path("profile/export/", own_account.account_export, name="account-export"),
     path("profile/close/", own_account.account_close, name="account-close"),
     path("profile/closed/", own_account.account_closed, name="account-closed"),
+    path("subscribe/", subscribe.subscribe, name="subscribe"),
+    path("subscribe/start", subscribe.start, name="subscribe-start"),
+    path("subscribe/portal", subscribe.portal, name="subscribe-portal"),
+    path("subscribe/done/", subscribe.done, name="subscribe-done"),
+    path("subscribe/done/status/", subscribe.done_status, name="subscribe-status"),
+    path("subscribe/test/", billing.test_page, name="subscribe-test"),
+    path("billing/webhook", billing.webhook, name="billing-webhook"),
     path("annotate/", annotate.annotate, name="annotate"),
     path("jobs/", jobs.job_list, name="job-list"),
     path("jobs/<uuid:job_id>/", jobs.job_detail, name="job-detail"),

@@ -85,3 +85,16 @@ def took(end: datetime | None, start: datetime | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """A length of time that somebody chose: ``45 s``, ``30 min``, ``1 h 30 min``, ``7 days``."""
+    if seconds is None:
+        return ""
+    rest, parts = round(seconds), []
+    for unit, length in (("day", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, length)
+        if count:
+            parts.append(f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''}")
+    return " ".join(parts) or "0 s"
