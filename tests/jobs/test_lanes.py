@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
@@ -97,9 +98,11 @@ def test_a_worker_process_takes_jobs_by_place(
 ) -> None:
     busy, other, late = (make_user(f"{name}@example.org") for name in ("busy", "other", "late"))
     order: list[uuid.UUID] = []
+    theirs: dict[int, BaseDatabaseWrapper] = {}
 
     def note(task: Task, _keep: object) -> None:
         order.append(Job.objects.get(input_key=task.input_key).owner_id)
+        theirs[threading.get_ident()] = connections["default"]
         if len(order) == 4:
             submit(late)
 
@@ -109,6 +112,9 @@ def test_a_worker_process_takes_jobs_by_place(
     submit(other)
     with app.replace_connector(PsycopgConnector(kwargs=connector_params())):
         app.run_worker(queues=["annotate"], concurrency=1, wait=False, listen_notify=False)
+    for used in theirs.values():  # by the worker's threads
+        used.inc_thread_sharing()
+        used.close()
     assert order == [busy.pk, other.pk, busy.pk, busy.pk, late.pk, *[busy.pk] * 9]
 
 
