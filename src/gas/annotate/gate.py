@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from gas.annotate.builds import Reference
+from gas.annotate.builds import Bases, Reference
 from gas.annotate.intake import Intake, Result
+from gas.annotate.model import ready_model
 from gas.annotate.pack import Pack
 from gas.annotate.vcf import Slice, VcfFile
-
-if TYPE_CHECKING:
-    from gas.annotate.genome import Genome
 
 #: The build check asks for a base here and there.
 _WINDOW_BASES = 1 << 13
@@ -30,7 +27,7 @@ class Gate:
         self._source = source
         self._pack = pack
         self._check_build = check_build
-        self._genome: Genome | None = None
+        self._from: Bases | None = None
         self._open = ExitStack()
         reference = Reference(pack.name, pack.assembly, pack.contigs, self._bases)
         self._intake = Intake(source, reference, offers, check_build=check_build)
@@ -53,11 +50,19 @@ class Gate:
     def _bases(self, contig: str, start0: int, end: int) -> bytes:
         if not self._check_build:
             return b""
-        if self._genome is None:
-            from gas.annotate.genome import Genome  # with pysam, which takes its time
+        if self._from is None:
+            self._from = self._genome()
+        return self._from(contig, start0, end)
 
-            self._genome = self._open.enter_context(Genome(self._pack.fasta, _WINDOW_BASES))
-        return self._genome.bases(contig, start0, end)
+    def _genome(self) -> Bases:
+        """The compiled model's sequence where there is one beside the pack, else the FASTA's."""
+        model = ready_model(self._pack)
+        if model is not None:
+            self._open.callback(model.close)
+            return lambda contig, start0, end: model.fetch(contig, start0 + 1, end).encode()
+        from gas.annotate.genome import Genome  # with pysam, which takes its time
+
+        return self._open.enter_context(Genome(self._pack.fasta, _WINDOW_BASES)).bases
 
     def __enter__(self) -> Gate:
         return self

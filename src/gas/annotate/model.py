@@ -78,6 +78,15 @@ def open_model(pack: Pack, scratch: Path) -> Model:
     raise AssertionError
 
 
+def ready_model(pack: Pack) -> Model | None:
+    """The compiled model beside ``pack``, None where there is none that can be used."""
+    path = model_path(pack, pack.path)
+    try:
+        return Model(path, pack) if path.exists() else None
+    except PackError:
+        return None
+
+
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One process compiles, the others wait for it."""

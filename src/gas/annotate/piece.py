@@ -6,7 +6,9 @@ the bytes are the same.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
@@ -38,6 +40,18 @@ class Piece:
     summary: Summary
     taken: frozenset[str]
     rejected: list[tuple[int, str]]
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Look for cycles a hundred times more rarely: a slice makes tens of thousands of lists, which
+    all live until it is done, and no cycle."""
+    before = gc.get_threshold()
+    gc.set_threshold(100 * before[0], *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class Annotator:

@@ -24,7 +24,7 @@ from typing import IO, Self
 from gas.annotate.engines import Context, load
 from gas.annotate.header import Keys
 from gas.annotate.pack import Pack
-from gas.annotate.piece import Annotator, Piece
+from gas.annotate.piece import Annotator, Piece, rare_collections
 from gas.annotate.stream import Limits
 from gas.annotate.vcf import Slice, VcfFile
 from gas.errors import GasError, TransientError
@@ -142,7 +142,7 @@ def main(parent: int) -> None:
     os.dup2(2, 1)  # whatever an engine prints goes to the log, not between the answers
     setup: Setup = pickle.load(requests)  # noqa: S301 - from our parent
     try:
-        with _annotator(setup) as annotator:
+        with rare_collections(), _annotator(setup) as annotator:
             while True:
                 try:
                     piece = pickle.load(requests)  # noqa: S301 - from our parent

@@ -36,7 +36,7 @@ from gas.annotate.header import Keys, choose_keys, declared, extend, source_fiel
 from gas.annotate.index import TabixIndex
 from gas.annotate.intake import REJECTED_HEADER, Result, rejected_line
 from gas.annotate.pack import Pack
-from gas.annotate.piece import Annotator, Piece
+from gas.annotate.piece import Annotator, Piece, rare_collections
 from gas.annotate.pool import Pool, Setup
 from gas.annotate.sorting import SortedVcf, sort
 from gas.annotate.stream import Limits
@@ -141,7 +141,7 @@ def annotate(
         gate,
     )
     taken = declared(source.header)
-    with _disk_errors(output), _private_folder(output) as folder:
+    with _disk_errors(output), _private_folder(output) as folder, rare_collections():
         while True:
             try:
                 return run.attempt(folder, run.keys(taken), beside)

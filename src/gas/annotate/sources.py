@@ -20,8 +20,10 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -31,19 +33,28 @@ from gas.annotate.transcript import Genome
 from gas.errors import PackError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from gas.annotate.engines import Record
+
+    Numbers = NDArray[np.int64]
 
 MAGIC = b"GASSRC\x00\x01"
 SEPARATOR = b"\x1f"
 ALIGN = 64
 #: How far an allele is moved left at most.
 _REACH = 1000
+_NEAR = 16
 _BASES = b"ACGT"
 _SINGLE = {
     (bytes([r]), bytes([a])): 4 * i + k for i, r in enumerate(_BASES) for k, a in enumerate(_BASES)
 }
 #: Bytes of mapped pages that are touched before they are given back.
 _RELEASE_BYTES = 64 << 20
+#: Bytes of a key and its offset.
+_KEY_BYTES = 16
+_POS, _REF, _ALT = itemgetter(1), itemgetter(3), itemgetter(4)
 
 
 @dataclass(frozen=True)
@@ -112,16 +123,26 @@ def normal_form(
     moved = ref or alt
     if (ref and alt) or not moved:
         return pos, ref, alt
-    left = genome.fetch(contig, pos - _REACH, pos - 1).encode()
-    n, size = 0, len(moved)
-    while n < len(left) and left[-1 - n] == moved[-1 - n % size]:
-        n += 1
+    size = len(moved)
+    # Most stop at once.
+    n = _equal_before(genome, contig, pos, moved, _NEAR)
+    if n == _NEAR:
+        n = _equal_before(genome, contig, pos, moved, _REACH)
     if n:
         turn = n % size
         moved = moved[size - turn :] + moved[: size - turn]
         pos -= n
         ref, alt = (moved, b"") if ref else (b"", moved)
     return pos, ref, alt
+
+
+def _equal_before(genome: Genome, contig: str, pos: int, moved: bytes, reach: int) -> int:
+    """How many of the ``reach`` bases before ``pos`` repeat ``moved``, from its end on."""
+    left = genome.fetch(contig, pos - reach, pos - 1).encode()
+    n, size = 0, len(moved)
+    while n < len(left) and left[-1 - n] == moved[-1 - n % size]:
+        n += 1
+    return n
 
 
 def allele_key(pos: int, ref: bytes, alt: bytes) -> int:
@@ -170,23 +191,26 @@ class AlleleSource:
         """How many alleles (or stretches) it knows."""
         return sum(len(keys) for keys, _, _ in self._columns.values())
 
-    def find(self, contig: str, keys: Sequence[int]) -> list[bytes | None]:
-        """The values of each allele key, None where the source does not know it."""
+    def find(self, contig: str, keys: Numbers) -> list[tuple[int, bytes]]:
+        """The values of the allele keys that the source knows, each with its place in ``keys``."""
         return self._look_up(contig, keys, exact=True)
 
-    def at(self, contig: str, positions: Sequence[int]) -> list[bytes | None]:
-        """The values of the stretch around each position."""
-        return self._look_up(contig, [pos << 32 for pos in positions], exact=False)
+    def at(self, contig: str, positions: Numbers) -> list[tuple[int, bytes]]:
+        """The values of the stretches around positions, each with its place in ``positions``."""
+        return self._look_up(contig, positions << 32, exact=False)
 
-    def _look_up(self, contig: str, wanted: Sequence[int], *, exact: bool) -> list[bytes | None]:
+    def _look_up(self, contig: str, query: Numbers, *, exact: bool) -> list[tuple[int, bytes]]:
         import numpy as np
 
         columns = self._columns.get(contig)
-        out: list[bytes | None] = [None] * len(wanted)
-        if columns is None or not len(columns[0]) or not wanted:
-            return out
-        keys, offsets, text = columns
-        query = np.array(wanted, dtype=np.uint64)
+        if columns is None or not len(columns[0]) or not len(query):
+            return []
+        every, offsets, text = columns
+        query = query.astype(np.uint64)
+        # Records come sorted: what they ask for lies close together, and only that is touched.
+        first = max(0, int(np.searchsorted(every, query.min(), side="right")) - 1)
+        last = int(np.searchsorted(every, query.max(), side="right"))
+        keys = every[first : last + 1]
         if exact:
             place = np.searchsorted(keys, query)
             place[place == len(keys)] = 0
@@ -194,17 +218,18 @@ class AlleleSource:
         else:
             place = np.searchsorted(keys, query, side="right").astype(np.int64) - 1
             hits = np.nonzero(place >= 0)[0]
-        at = place[hits]
-        for i, start, end in zip(
-            hits.tolist(), offsets[at].tolist(), offsets[at + 1].tolist(), strict=True
-        ):
-            value = self._map[text + start : text + end]
-            out[i] = value or None
-        self._release(len(wanted))
-        return out
+        at = place[hits].astype(np.int64) + first
+        starts, ends = offsets[at].tolist(), offsets[at + 1].tolist()
+        found = [
+            (i, self._map[text + start : text + end])
+            for i, start, end in zip(hits.tolist(), starts, ends, strict=True)
+            if start < end
+        ]
+        self._release((last - first) * _KEY_BYTES + sum(len(value) for _, value in found))
+        return found
 
-    def _release(self, looked_up: int) -> None:
-        self._touched += looked_up * 3 * mmap.PAGESIZE
+    def _release(self, touched_bytes: int) -> None:
+        self._touched += touched_bytes
         if self._touched > _RELEASE_BYTES:
             self._touched = 0
             self._map.madvise(mmap.MADV_DONTNEED)
@@ -215,14 +240,33 @@ class AlleleSource:
         self._map.close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Known:
     """What the sources know of one record."""
 
     #: rs ids of each ALT, joined by ``&``; "" where there is none.
-    ids: tuple[str, ...]
+    ids: list[str]
     #: INFO entries, joined by ``;``; b"" where there are none.
-    info: bytes
+    info: bytes = b""
+
+    def add_id(self, alt: int, name: str) -> None:
+        """``alt``: 0-based number of the ALT."""
+        self.ids[alt] = f"{self.ids[alt]}&{name}" if self.ids[alt] else name
+
+    def add_info(self, entries: list[bytes]) -> None:
+        if entries:
+            self.info = b";".join([self.info, *entries] if self.info else entries)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The keys of all alleles of some records: ``records[i]`` and ``alts[i]`` (0-based) are those
+    of ``keys[i]``; ``counts``: the number of ALTs of records that have several."""
+
+    keys: Numbers
+    records: list[int]
+    alts: list[int]
+    counts: dict[int, int]
 
 
 class Sources:
@@ -244,77 +288,77 @@ class Sources:
     def join(self, contig: str, records: Sequence[Record]) -> dict[int, Known]:
         """What is known of each record of one contig, by its place in ``records``; records that
         no source knows are left out."""
-        keys, owners, counts = self._keys(contig, records)
-        ids: dict[int, list[list[str]]] = {}
-        infos: dict[int, list[bytes]] = {}
+        import numpy as np
+
+        wanted = self._wanted(contig, records)
+        known: dict[int, Known] = {}
         for source in self.sources:
             if source.spec.kind == "bed":
-                positions = [int(record[1]) for record in records]
-                _add_stretches(source.spec, source.at(contig, positions), infos)
+                positions = np.array(list(map(int, map(_POS, records))), np.int64)
+                _add_stretches(source.spec, source.at(contig, positions), wanted.counts, known)
             else:
-                _add_alleles(source.spec, source.find(contig, keys), owners, counts, ids, infos)
-        return {
-            i: Known(
-                tuple("&".join(found) for found in ids.get(i, [])), b";".join(infos.get(i, []))
-            )
-            for i in {**ids, **infos}
-        }
+                _add_alleles(source.spec, source.find(contig, wanted.keys), wanted, known)
+        return known
 
-    def _keys(
-        self, contig: str, records: Sequence[Record]
-    ) -> tuple[list[int], list[tuple[int, int]], dict[int, int]]:
-        """Keys of all alleles, which record and ALT each is of, and the number of ALTs of records
-        that have several."""
-        keys: list[int] = []
-        owners: list[tuple[int, int]] = []
-        counts: dict[int, int] = {}
-        single = _SINGLE
-        for i, record in enumerate(records):
-            code = single.get((record[3], record[4]))
-            if code is not None:
-                keys.append((int(record[1]) << 32) | code)
-                owners.append((i, 0))
-                continue
-            alts = record[4].upper().split(b",")
-            if len(alts) > 1:
-                counts[i] = len(alts)
-            for k, alt in enumerate(alts):
+    def _wanted(self, contig: str, records: Sequence[Record]) -> _Wanted:
+        import numpy as np
+
+        pairs = zip(map(_REF, records), map(_ALT, records), strict=True)
+        codes = np.array(list(map(_SINGLE.get, pairs, repeat(-1))), np.int64)
+        singles = np.nonzero(codes >= 0)[0]
+        owners = singles.tolist()
+        positions = [int(records[i][1]) for i in owners]
+        keys = np.array(positions, np.int64) << 32 | codes[singles]
+        alts, counts, more = [0] * len(owners), dict[int, int](), list[int]()
+        for i in np.nonzero(codes < 0)[0].tolist():
+            record = records[i]
+            names = record[4].upper().split(b",")
+            if len(names) > 1:
+                counts[i] = len(names)
+            for k, alt in enumerate(names):
                 if alt.isalpha() and record[3].isalpha():
                     form = normal_form(self._genome, contig, int(record[1]), record[3].upper(), alt)
-                    keys.append(allele_key(*form))
-                    owners.append((i, k))
-        return keys, owners, counts
+                    more.append(allele_key(*form))
+                    owners.append(i)
+                    alts.append(k)
+        return _Wanted(np.concatenate((keys, np.array(more, np.int64))), owners, alts, counts)
 
 
 def _add_alleles(
-    spec: SourceSpec,
-    found: Iterable[bytes | None],
-    owners: Sequence[tuple[int, int]],
-    counts: dict[int, int],
-    ids: dict[int, list[list[str]]],
-    infos: dict[int, list[bytes]],
+    spec: SourceSpec, found: Iterable[tuple[int, bytes]], wanted: _Wanted, known: dict[int, Known]
 ) -> None:
-    rows: dict[int, list[list[bytes] | None]] = {}
-    for (i, k), values in zip(owners, found, strict=True):
-        if values is not None:
-            rows.setdefault(i, [None] * counts.get(i, 1))[k] = values.split(SEPARATOR)
     width = len(spec.fields)
-    for i, per_allele in rows.items():
-        if spec.ids:
-            mine = ids.setdefault(i, [[] for _ in per_allele])
-            for k, values_ in enumerate(per_allele):
-                if values_ and values_[width]:
-                    mine[k].append(values_[width].decode())
-        for number, wanted in enumerate(spec.fields):
-            cells = [row[number] if row else b"" for row in per_allele]
-            if any(cells):
-                text = b",".join([cell or b"." for cell in cells])
-                infos.setdefault(i, []).append(wanted.info.encode() + b"=" + text)
+    prefixes = [field.info.encode() + b"=" for field in spec.fields]
+    several: dict[int, list[list[bytes] | None]] = {}
+    for at, values in found:
+        i, alt = wanted.records[at], wanted.alts[at]
+        cells = values.split(SEPARATOR)
+        count = wanted.counts.get(i, 1)
+        record = known.get(i)
+        if record is None:
+            record = known[i] = Known([""] * count)
+        if spec.ids and cells[width]:
+            record.add_id(alt, cells[width].decode())
+        if count > 1:
+            several.setdefault(i, [None] * count)[alt] = cells
+        else:
+            record.add_info([p + cell for p, cell in zip(prefixes, cells, strict=False) if cell])
+    for i, per_allele in several.items():
+        columns = [[row[n] if row else b"" for row in per_allele] for n in range(width)]
+        texts = [b",".join([cell or b"." for cell in cells]) if any(cells) else b""
+                 for cells in columns]  # fmt: skip
+        known[i].add_info([p + text for p, text in zip(prefixes, texts, strict=True) if text])
 
 
 def _add_stretches(
-    spec: SourceSpec, found: Iterable[bytes | None], infos: dict[int, list[bytes]]
+    spec: SourceSpec,
+    found: Iterable[tuple[int, bytes]],
+    counts: Mapping[int, int],
+    known: dict[int, Known],
 ) -> None:
-    for i, values in enumerate(found):
-        if values is not None:
-            infos.setdefault(i, []).append(spec.fields[0].info.encode() + b"=" + values)
+    prefix = spec.fields[0].info.encode() + b"="
+    for i, value in found:
+        record = known.get(i)
+        if record is None:
+            record = known[i] = Known([""] * counts.get(i, 1))
+        record.add_info([prefix + value])

@@ -22,6 +22,11 @@ from gas.annotate.fit import REF_MISMATCH, why_not
 
 _EXAMPLES = 3
 _TOP_GENES = 10
+_MODERATE = terms.IMPACTS.index(terms.MODERATE)
+#: Rank of no term.
+_NO_RANK = len(terms.RANK) + 1
+#: So many distinct annotations, and rows, are remembered.
+_MEMORY = 1 << 16
 
 #: Name of a column in either engine's layout, by what it says.
 _CONSEQUENCE = ("Consequence",)
@@ -36,23 +41,28 @@ _CONTIG, _REF, _ALT = itemgetter(0), itemgetter(3), itemgetter(4)
 Heads = tuple[bytes, ...]
 
 
-class Meaning(NamedTuple):
-    """What the annotation of one record says. ``genes``: worst impact of each named gene."""
+class _Meaning(NamedTuple):
+    """What the annotation of one record says."""
 
-    consequences: tuple[str, ...]
+    rank: int
     most_severe: str
     impact: str
-    genes: Mapping[str, str]
+    #: Gene of the first row that has the most severe term.
+    gene: str
+    #: Genes whose worst impact is HIGH, and those where it is MODERATE.
+    high: tuple[str, ...]
+    moderate: tuple[str, ...]
 
 
 class _Row(NamedTuple):
-    """What the head of one row says. ``impact``: index into ``terms.IMPACTS``, the worst."""
+    """What the head of one row says; of several, the least is the most severe."""
 
-    terms: tuple[str, ...]
-    gene: str
-    most_severe: str
     rank: int
+    most_severe: str
+    #: Index into ``terms.IMPACTS``, the worst.
     impact: int
+    gene: str
+    terms: tuple[str, ...]
 
 
 class Layout:
@@ -72,7 +82,7 @@ class Layout:
         skip = rb"(?:[^|,]*\|){%d}" % first
         keep = rb"(?:[^|,]*\|){%d}[^|,;]*" % (last - first)
         self._find = re.compile(rb"," + skip + rb"(" + keep + rb")").findall
-        self._known: dict[Heads, Meaning] = {}
+        self._known: dict[Heads, _Meaning] = {}
         #: Rows repeat far more often than whole records do.
         self._rows: dict[bytes, _Row] = {}
 
@@ -97,47 +107,52 @@ class Layout:
                 return part[len(self.prefix) :]
         return None
 
-    def meaning(self, heads: Heads) -> Meaning:
+    def terms(self, head: bytes) -> tuple[str, ...]:
+        """The terms of one row."""
+        return self._row(head).terms
+
+    def meaning(self, heads: Heads) -> _Meaning:
         known = self._known.get(heads)
         if known is None:
+            if len(self._known) >= _MEMORY:
+                self._known.clear()
             known = self._known[heads] = self._read(heads)
         return known
 
-    def _read(self, heads: Heads) -> Meaning:
-        all_terms: list[str] = []
-        genes: dict[str, int] = {}
-        none = worst = len(terms.IMPACTS)
-        most_severe, best = "", len(terms.RANK) + 1
-        for head in heads:
-            found = self._rows.get(head)
-            if found is None:
-                found = self._rows[head] = self._read_row(head)
-            all_terms += found.terms
-            if found.rank < best:
-                most_severe, best = found.most_severe, found.rank
-            impact = found.impact
-            if impact < worst:
-                worst = impact
-            if found.gene and impact < genes.get(found.gene, none):
-                genes[found.gene] = impact
-        impacts = terms.IMPACTS
-        return Meaning(
-            tuple(all_terms),
-            most_severe,
-            impacts[worst] if all_terms else "",
-            {gene: impacts[impact] for gene, impact in genes.items()},
-        )
+    def _read(self, heads: Heads) -> _Meaning:
+        rows = [self._row(head) for head in heads]
+        if not rows:
+            return _Meaning(_NO_RANK, "", "", "", (), ())
+        worst = min(rows)
+        impact = min([row.impact for row in rows])
+        gene = next((row.gene for row in rows if worst.most_severe in row.terms), "")
+        high: tuple[str, ...] = ()
+        moderate: tuple[str, ...] = ()
+        if impact <= _MODERATE:
+            genes = [{row.gene: None for row in rows if row.impact == i and row.gene}
+                     for i in range(_MODERATE + 1)]  # fmt: skip
+            high, moderate = tuple(genes[0]), tuple(g for g in genes[1] if g not in genes[0])
+        shown = terms.IMPACTS[impact] if impact < len(terms.IMPACTS) else ""
+        return _Meaning(worst.rank, worst.most_severe, shown, gene, high, moderate)
+
+    def _row(self, head: bytes) -> _Row:
+        found = self._rows.get(head)
+        if found is None:
+            if len(self._rows) >= _MEMORY:
+                self._rows.clear()
+            found = self._rows[head] = self._read_row(head)
+        return found
 
     def _read_row(self, head: bytes) -> _Row:
         columns = [""] * self._first + head.decode("utf-8", "replace").split("|")
         found = tuple(split_terms(at(columns, self.consequence)))
         most_severe = min(found, key=terms.rank, default="")
         return _Row(
-            found,
-            at(columns, self.gene),
+            terms.rank(most_severe) if found else _NO_RANK,
             most_severe,
-            terms.rank(most_severe) if found else len(terms.RANK) + 1,
             min([terms.IMPACTS.index(terms.impact(t)) for t in found], default=len(terms.IMPACTS)),
+            at(columns, self.gene),
+            found,
         )
 
     def row(self, value: bytes, term: str) -> list[str]:
@@ -284,17 +299,14 @@ class Tally:
         if heads is None:
             heads = self._layout.heads(entries)
         summary = Summary(records=len(records))
-        signatures = Counter(heads)
-        if signatures.pop(None, 0):
+        counted = Counter(heads)
+        if counted.pop(None, 0):
             for i, head in enumerate(heads):
                 if head is None:
                     self._count_skipped(summary, records[i], entries[i])
-        # The place of the first of its kind; the like of it further down is no better example.
-        first = dict(zip(reversed(heads), range(len(heads) - 1, -1, -1), strict=True))
-        self._pick_examples(summary, first, first_line, records, entries)
-        for signature, count in signatures.items():
-            assert signature is not None
-            _count_meaning(summary, self._layout.meaning(signature), count)
+        signatures: dict[Heads, int] = counted  # type: ignore[assignment]
+        self._count_meanings(summary, signatures)
+        self._pick_examples(summary, list(signatures), heads, first_line, records, entries)
         for contig, count in Counter(map(_CONTIG, records)).items():
             summary.chromosomes[_printable(contig)] += count
         alleles = Counter(zip(map(_REF, records), map(_ALT, records), strict=True))
@@ -302,25 +314,47 @@ class Tally:
             _count_alleles(summary, ref, alt, count)
         return summary
 
+    def _count_meanings(self, summary: Summary, signatures: Mapping[Heads, int]) -> None:
+        meaning = self._layout.meaning
+        rows: dict[bytes, int] = {}
+        for signature, count in signatures.items():
+            for head in signature:
+                rows[head] = rows.get(head, 0) + count
+            found = meaning(signature)
+            summary.annotated += count
+            if found.most_severe:
+                summary.most_severe[found.most_severe] += count
+                summary.impacts[found.impact] += count
+            for gene in found.high:
+                summary.high[gene] += count
+            for gene in found.moderate:
+                summary.moderate[gene] += count
+        for head, count in rows.items():
+            for term in self._layout.terms(head):
+                summary.consequences[term] += count
+
     def _pick_examples(
         self,
         summary: Summary,
-        first: Mapping[Heads | None, int],
+        signatures: list[Heads],
+        heads: Sequence[Heads | None],
         first_line: int,
         records: Sequence[Record],
         entries: Sequence[bytes],
     ) -> None:
+        """``signatures``: the distinct ones in the order in which they first came. The first of a
+        kind will do; the like of it further down is no better example."""
         meaning = self._layout.meaning
-        found = sorted(
-            (terms.rank(meaning(heads).most_severe), i, heads)
-            for heads, i in first.items()
-            if heads
-        )
-        for _, i, heads in found:
+        genes = set()
+        for signature in sorted(filter(None, signatures), key=lambda s: meaning(s).rank):
             if len(summary.examples) == _EXAMPLES:
                 break
-            example = self._example(first_line + i, records[i], entries[i], heads)
-            summary.examples = _best([*summary.examples, example])
+            gene = meaning(signature).gene
+            if gene not in genes:
+                genes.add(gene)
+                i = heads.index(signature)
+                example = self._example(first_line + i, records[i], entries[i], signature)
+                summary.examples = _best([*summary.examples, example])
 
     def _count_skipped(self, summary: Summary, record: Record, entry: bytes) -> None:
         if entry == REF_MISMATCH:
@@ -348,27 +382,14 @@ class Tally:
         )
 
 
-def _count_meaning(summary: Summary, meaning: Meaning, count: int) -> None:
-    summary.annotated += count
-    for term in meaning.consequences:
-        summary.consequences[term] += count
-    if meaning.most_severe:
-        summary.most_severe[meaning.most_severe] += count
-        summary.impacts[meaning.impact] += count
-    for gene, impact in meaning.genes.items():
-        if impact == terms.HIGH:
-            summary.high[gene] += count
-        elif impact == terms.MODERATE:
-            summary.moderate[gene] += count
-
-
 def _count_alleles(summary: Summary, ref: bytes, alts: bytes, count: int) -> None:
     if alts == b".":
         return
     for alt in alts.split(b","):
+        kind = variant_class(ref, alt)
         summary.alleles += count
-        summary.classes[variant_class(ref, alt)] += count
-        transition = is_transition(ref, alt)
+        summary.classes[kind] += count
+        transition = is_transition(ref, alt) if kind == "SNV" else None
         if transition is not None:
             if transition:
                 summary.transitions += count

@@ -151,21 +151,18 @@ class GasSession:
 
 
 def _add_known(
-    records: Sequence[Record], entries: list[bytes], known: dict[int, Known], mark: str
+    records: Sequence[Record], entries: list[bytes], known: Mapping[int, Known], mark: str
 ) -> None:
     """Put what the sources know into the entries, and take the marks out."""
-    if mark:
-        for i, entry in enumerate(entries):
-            if _MARK_BYTES in entry:
-                found = known.get(i)
-                entries[i] = (
-                    _with_ids(records[i], entry, found.ids)
-                    if found is not None and any(found.ids)
-                    else entry.replace(_MARK_BYTES, b"")
-                )
     for i, found in known.items():
-        if found.info and entries[i] != REF_MISMATCH:
-            entries[i] = b";".join([e for e in (entries[i], found.info) if e])
+        entry = entries[i]
+        if any(found.ids) and _MARK_BYTES in entry:
+            entry = _with_ids(records[i], entry, found.ids)
+        if found.info and entry != REF_MISMATCH:
+            entry = b"%b;%b" % (entry, found.info) if entry else found.info
+        entries[i] = entry
+    if mark:
+        entries[:] = [entry.replace(_MARK_BYTES, b"") for entry in entries]
 
 
 def _with_ids(record: Record, entry: bytes, ids: Sequence[str]) -> bytes:
