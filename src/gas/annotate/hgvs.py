@@ -44,6 +44,8 @@ from gas.annotate.variant import Variant
 #: How far a change is moved at most.
 REACH = 1000
 _NEAR = 32
+#: Bases behind a frameshift in which most new frames have a stop.
+_SOON = 120
 
 
 def shift_length(genome: Genome, contig: str, variant: Variant, strand: int) -> int:
@@ -338,8 +340,11 @@ def frameshift(tx: Transcript, start: int, end: int, alt: str, at: int) -> Frame
     """A frameshift by ``alt`` in place of CDS ``start`` to ``end``, which residue ``at`` is the
     first to feel; None where no residue is left."""
     # The protein from the first residue touched up to its new stop.
-    changed = tx.coding[at * 3 - 3 : start - 1] + alt + tx.coding[end:] + tx.utr3
-    new = codons.translate_to_stop(changed, 0, tx.table)
+    changed = tx.coding[at * 3 - 3 : start - 1] + alt
+    # Most meet a stop soon.
+    new = codons.translate_to_stop(changed + tx.coding[end : end + _SOON], 0, tx.table)
+    if not new.endswith("*"):
+        new = codons.translate_to_stop(changed + tx.coding[end:] + tx.utr3, 0, tx.table)
     if not new:
         return None
     n, old = 0, tx.residue(at)

@@ -37,7 +37,6 @@ from gas.annotate.index import TabixIndex
 from gas.annotate.intake import REJECTED_HEADER, Result, rejected_line
 from gas.annotate.pack import Pack
 from gas.annotate.piece import Annotator, Piece, rare_collections
-from gas.annotate.pool import Pool, Setup
 from gas.annotate.sorting import SortedVcf, sort
 from gas.annotate.stream import Limits
 from gas.annotate.summary import Summary
@@ -267,6 +266,8 @@ class _Run:
         first = next(slices, None)
         slices = chain([] if first is None else [first], slices)
         if self.engine.parallel and self._workers > 1:
+            from gas.annotate.pool import Pool, Setup  # with what one process does not need
+
             setup = Setup(
                 input=self._source.path,
                 pack=self._pack.path,

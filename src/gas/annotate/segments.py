@@ -51,7 +51,8 @@ class Region(Protocol):
 
     @property
     def title(self) -> bytes | None:
-        """``Consequence|IMPACT|SYMBOL`` where it is the same for every substitution; else None."""
+        """``Consequence|IMPACT|SYMBOL`` where it is the same for all that the region answers; else
+        None."""
         ...
 
     #: Where a substitution's row is no more than head, distance from the edge, change and tail:
@@ -70,14 +71,14 @@ class Region(Protocol):
 
 def title(row: str) -> bytes:
     """``Consequence|IMPACT|SYMBOL`` of a row without its allele."""
-    consequence, impact, symbol, _ = row.split("|", 3)
-    return f"{consequence}|{impact}|{symbol}".encode()
+    find = row.index
+    return row[: find("|", find("|", find("|") + 1) + 1)].encode()
 
 
-@lru_cache(maxsize=1 << 14)
-def titled(head_: str, symbol: str) -> bytes:
-    """A title from ``Consequence|IMPACT|`` and the symbol."""
-    return f"{head_}{symbol}".encode()
+@lru_cache(maxsize=1 << 12)
+def _titles(heads: tuple[str, ...], symbol: str) -> list[bytes]:
+    """Titles from ``Consequence|IMPACT|`` and the symbol."""
+    return [f"{head_}{symbol}".encode() for head_ in heads]
 
 
 def _inside(change: Change, low: int, high: int) -> bool:
@@ -153,30 +154,29 @@ class Flank:
 
     title: bytes | None = None
     plain: Plain | None = None
-    __slots__ = ("_edge", "_heads", "_middle", "_strand", "_symbol", "_tail", "high", "low")
+    __slots__ = ("_edge", "_heads", "_middle", "_strand", "_tail", "_titles", "high", "low")
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, index: int) -> None:
         self.low, self.high, self._edge = low, high, edge
         self._strand = ribbon.strand
         before = edge < low
         self._heads = _flank_heads(before == (self._strand > 0), ribbon.suffix)
+        self._titles = _titles(self._heads, ribbon.symbol)
         anchor = ribbon.anchor(index, before)
-        self._symbol = ribbon.symbol
         self._middle = f"{ribbon.names}{ribbon.intron_part(index)}{anchor}"
         self._tail = ribbon.intron_tail
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> Titled:
         at = abs(pos - self._edge)
         shown = change if self._strand > 0 else reverse
-        head_ = self._heads[at]
-        return f"{head_}{self._middle}{at}{shown}{self._tail}", titled(head_, self._symbol)
+        return f"{self._heads[at]}{self._middle}{at}{shown}{self._tail}", self._titles[at]
 
     def other(self, variant: Variant, strands: Strands) -> str:
         return ""
 
 
 @lru_cache(maxsize=64)
-def _flank_heads(donor: bool, suffix: tuple[str, ...]) -> list[str]:
+def _flank_heads(donor: bool, suffix: tuple[str, ...]) -> tuple[str, ...]:
     """``Consequence|IMPACT|`` by distance from the exon."""
     out = [""]
     for at in range(1, _FLANK + 1):
@@ -194,7 +194,7 @@ def _flank_heads(donor: bool, suffix: tuple[str, ...]) -> list[str]:
             if not donor:
                 terms.add("splice_polypyrimidine_tract_variant")
         out.append(head(terms))
-    return out
+    return tuple(out)
 
 
 class Exon:
@@ -256,8 +256,8 @@ class Code:
     title: bytes | None = None
     plain: Plain | None = None
     __slots__ = (
-        *("_extra", "_head", "_origin", "_part", "_protein", "_ribbon", "_strand"),
-        *("_symbol", "_tail", "_to_cdna", "_tx", "high", "low"),
+        *("_head", "_origin", "_part", "_protein", "_ribbon", "_strand"),
+        *("_tail", "_titles", "_to_cdna", "_tx", "high", "low"),
     )
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, index: int, edge: bool) -> None:
@@ -269,9 +269,8 @@ class Code:
         #: 0-based place in the coding sequence is the distance from here.
         self._origin = low - (ribbon.cdna(index, low) - first + tx.phase) * tx.strand
         self._to_cdna = first - tx.phase
-        self._extra = (*ribbon.suffix, "splice_region_variant") if edge else ribbon.suffix
-        self._head = _code_heads(self._extra)
-        self._symbol = ribbon.symbol
+        self._head = ribbon.code_heads[edge]
+        self._titles = _titles(self._head, ribbon.symbol)
         self._part = f"{ribbon.names}{ribbon.exon_part(index)}"
         self._protein = ribbon.protein
         self._tail = f"|{ribbon.mark}|{ribbon.tail}"
@@ -290,11 +289,10 @@ class Code:
         kind, before, after, acids, shown = found
         residue += 1
         protein = f"{self._protein}{before}{residue}{after}" if self._protein else ""
-        head_ = self._head[kind]
         return (
-            f"{head_}{self._part}{at + 1}{change}|{protein}|{at + self._to_cdna}"
+            f"{self._head[kind]}{self._part}{at + 1}{change}|{protein}|{at + self._to_cdna}"
             f"|{at + 1}|{residue}|{acids}|{shown}{self._tail}",
-            titled(head_, self._symbol),
+            self._titles[kind],
         )
 
     def other(self, variant: Variant, strands: Strands) -> str:
@@ -385,13 +383,13 @@ def _in_frame(acids: str, new: str, before: str, changed: str) -> int:
 
 
 @lru_cache(maxsize=64)
-def _code_heads(extra: tuple[str, ...]) -> list[str]:
+def _code_heads(extra: tuple[str, ...]) -> tuple[str, ...]:
     """``Consequence|IMPACT|`` of the kinds of ``_codon_change`` and of those of other changes."""
     kinds = (
         *("missense_variant", "synonymous_variant", "stop_gained", "frameshift_variant"),
         *("inframe_deletion", "inframe_insertion", "protein_altering_variant"),
     )
-    return [head({kind, *extra}) for kind in kinds]
+    return tuple([head({kind, *extra}) for kind in kinds])
 
 
 _COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
@@ -458,6 +456,11 @@ class Ribbon:
         self.suffix: tuple[str, ...] = suffix
         if tx.cds is None and biotype != "protein_coding":
             self.suffix = (*suffix, "non_coding_transcript_variant")
+        #: Of coding exons: within, and beside an intron.
+        self.code_heads = (
+            _code_heads(self.suffix),
+            _code_heads((*self.suffix, "splice_region_variant")),
+        )
         self.intron_head = head(("intron_variant", *self.suffix)) + self.names
         self.intron_title = title(self.intron_head)
         # The end of an intron shorter than what counts as its flank can reach past a tiny exon.

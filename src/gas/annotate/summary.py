@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -120,7 +121,8 @@ class Layout:
         return known
 
     def _read(self, heads: Heads) -> _Meaning:
-        rows = [self._row(head) for head in heads]
+        known = self._rows.get
+        rows = [known(head) or self._row(head) for head in heads]
         if not rows:
             return _Meaning(_NO_RANK, "", "", "", (), ())
         worst = min(rows)
@@ -140,20 +142,11 @@ class Layout:
         if found is None:
             if len(self._rows) >= _MEMORY:
                 self._rows.clear()
-            found = self._rows[head] = self._read_row(head)
+            columns = [""] * self._first + head.decode("utf-8", "replace").split("|")
+            rank, most_severe, impact, found_terms = _read_terms(at(columns, self.consequence))
+            gene = at(columns, self.gene)
+            found = self._rows[head] = _Row(rank, most_severe, impact, gene, found_terms)
         return found
-
-    def _read_row(self, head: bytes) -> _Row:
-        columns = [""] * self._first + head.decode("utf-8", "replace").split("|")
-        found = tuple(split_terms(at(columns, self.consequence)))
-        most_severe = min(found, key=terms.rank, default="")
-        return _Row(
-            terms.rank(most_severe) if found else _NO_RANK,
-            most_severe,
-            min([terms.IMPACTS.index(terms.impact(t)) for t in found], default=len(terms.IMPACTS)),
-            at(columns, self.gene),
-            found,
-        )
 
     def row(self, value: bytes, term: str) -> list[str]:
         """The columns of the first row that has ``term``."""
@@ -173,6 +166,19 @@ def split_terms(text: str) -> list[str]:
     """Terms of a Consequence column in the Sequence Ontology's spelling. A leading ``*`` (bcftools:
     downstream of a stop on the same haplotype) is no part of a term."""
     return [terms.canonical(term) for term in text.lstrip("*").split("&") if term]
+
+
+@lru_cache(maxsize=4096)
+def _read_terms(text: str) -> tuple[int, str, int, tuple[str, ...]]:
+    """Rank and name of a column's most severe term, the worst impact, and the terms."""
+    found = tuple(split_terms(text))
+    most_severe = min(found, key=terms.rank, default="")
+    return (
+        terms.rank(most_severe) if found else _NO_RANK,
+        most_severe,
+        min([terms.IMPACTS.index(terms.impact(t)) for t in found], default=len(terms.IMPACTS)),
+        found,
+    )
 
 
 class Example(NamedTuple):

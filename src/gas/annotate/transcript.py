@@ -302,7 +302,7 @@ class Transcript:
         """Residue ``number`` (1-based) of the protein; ``*`` behind the last one, "" beyond."""
         codon = self.coding[number * 3 - 3 : number * 3]
         if len(codon) == 3:
-            return codons.translate(codon, self.table)
+            return codons.genetic_code(self.table).get(codon) or codons.translate(codon, self.table)
         return "*" if number == len(self.coding) // 3 + 1 else ""
 
     @lazy

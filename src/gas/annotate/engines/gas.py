@@ -268,11 +268,13 @@ class Contig:
 
     def _plain(self, variant: Variant) -> tuple[bytes, Titles]:
         """The entry of a record with one allele where every row is kept whole."""
-        texts = [text for text, _ in self._texts(variant)]
         label = variant.label
-        if not texts:
+        found = self._texts(variant)
+        if not found:
             return f"CSQ={label}|{self._intergenic}".encode(), _INTERGENIC_TITLES
-        return f"CSQ={label}|{f',{label}|'.join(texts)}".encode(), tuple(map(title, texts))
+        texts = [text for text, _, _ in found]
+        titles = tuple([known or title(text) for text, _, known in found])
+        return f"CSQ={label}|{f',{label}|'.join(texts)}".encode(), titles
 
     def _matches(self, pos: int, ref: str) -> bool:
         """Is REF what the genome has? An ambiguous base on either side says nothing."""
@@ -284,11 +286,11 @@ class Contig:
         )
 
     def _rows(self, variant: Variant) -> list[Row]:
-        rows = [Row(variant.label, text, tx) for text, tx in self._texts(variant)]
+        rows = [Row(variant.label, text, tx) for text, tx, _ in self._texts(variant)]
         return rows or [Row(variant.label, self._intergenic, None)]
 
-    def _texts(self, variant: Variant) -> list[tuple[str, Transcript]]:
-        """The rows (without allele) and their transcripts."""
+    def _texts(self, variant: Variant) -> list[tuple[str, Transcript, bytes | None]]:
+        """The rows (without allele), their transcripts, and their titles where they are known."""
         strands = Strands(self._model, self._contig, variant)
         low, high = variant.start, variant.end
         if low > high:
@@ -297,13 +299,17 @@ class Contig:
         if not sweep.low <= low <= sweep.high:
             sweep.move(low)
         if high <= sweep.high:
+            ribbons = sweep.ribbons
+            quick = [region.other(variant, strands) for region in sweep.regions]
             found = [
-                (region.other(variant, strands) or ribbon.slow(variant, strands), ribbon.tx)
-                for region, ribbon in zip(sweep.regions, sweep.ribbons, strict=True)
+                (text, ribbon.tx, region.title)
+                if text
+                else (ribbon.slow(variant, strands), ribbon.tx, None)
+                for text, ribbon, region in zip(quick, ribbons, sweep.regions, strict=True)
             ]
         else:
-            found = [(r.slow(variant, strands), r.tx) for r in sweep.around(low, high)]
-        return [(text, tx) for text, tx in found if text]
+            found = [(r.slow(variant, strands), r.tx, None) for r in sweep.around(low, high)]
+        return [row for row in found if row[0]]
 
     def _structural_rows(self, sv: Structural) -> list[Row]:
         low, high = min(sv.start, sv.end), min(max(sv.start, sv.end), self._length)
