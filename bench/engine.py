@@ -8,27 +8,26 @@ turns. Seconds are the process's own (user and system): neighbours count less.
 from __future__ import annotations
 
 import gzip
-import os
-import resource
+import json
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.measure import Used, run
 from bench.table import Row
 from gas.reference.packs import SHIPPED
 
 FILE = Path(__file__).parent / "data" / "bench120k.vcf.gz"
 RECORDS = 120_000
 PACK = SHIPPED / "demo"
-PAIRS = 3
+PAIRS = 5
 SAMPLES = 2_500
 
-_GAS = """
+GAS = """
 import sys
 from pathlib import Path
 from gas.annotate.pack import Pack
@@ -59,7 +58,8 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         yield from _ready(folder)
-        _run(_GAS, FILE, folder)  # what a first run leaves for the others is there from now on
+        for code in (GAS, _CSQ):  # what a first run leaves for the others is there from now on
+            _run(code, FILE, folder)
         yield from _beside_csq(folder)
         yield from _two_workers(folder)
         yield from _flat(folder)
@@ -78,28 +78,39 @@ def _ready(folder: Path) -> Iterator[Row]:
         yield Row(what, float(done.stdout), "s")
 
 
+def without_sources(target: Path) -> None:
+    """The measured pack without its allele sources, in the folder ``target``."""
+    shutil.copytree(PACK, target)
+    manifest = target / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"sources": []}))
+
+
 def _beside_csq(folder: Path) -> Iterator[Row]:
-    ours, theirs, memory = [], [], []
+    plain = folder / "plain"
+    without_sources(plain)
+    ours, alone, theirs = list[Used](), list[Used](), list[Used]()
     for _ in range(PAIRS):
-        used = _run(_GAS, FILE, folder)
-        ours.append(used.cpu_s)
-        memory.append(used.peak_mib)
-        theirs.append(_run(_CSQ, FILE, folder).cpu_s)
-    csq = RECORDS / statistics.median(theirs)
+        ours.append(_run(GAS, FILE, folder))
+        alone.append(_run(GAS, FILE, folder, pack=plain))
+        theirs.append(_run(_CSQ, FILE, folder))
     what = "bcftools csq -l, fresh process"
+    csq = _rate(theirs)
     yield Row(f"{what}, one core", csq, "records/s")
-    yield Row(
-        "gas, one worker, one core", RECORDS / statistics.median(ours), "records/s", what, csq
-    )
-    yield Row("gas, one worker, peak memory", max(memory), "MiB")
+    yield Row("gas, one worker, one core", _rate(ours), "records/s", what, csq)
+    yield Row("gas, the same without allele sources", _rate(alone), "records/s", what, csq)
+    yield Row("gas, one worker, peak memory", max(used.peak_mib for used in ours), "MiB")
+
+
+def _rate(runs: list[Used]) -> float:
+    return RECORDS / statistics.median(used.cpu_s for used in runs)
 
 
 def _two_workers(folder: Path) -> Iterator[Row]:
     big = _repeat(folder, 4)
     one, two = [], []
     for _ in range(PAIRS):
-        one.append(_run(_GAS, big, folder).wall_s)
-        two.append(_run(_GAS, big, folder, workers=2, cores=2).wall_s)
+        one.append(_run(GAS, big, folder).wall_s)
+        two.append(_run(GAS, big, folder, workers=2, cores=2).wall_s)
     rate = 4 * RECORDS / statistics.median(one)
     yield Row("gas, two workers, two cores", 4 * RECORDS / statistics.median(two), "records/s",
               "one worker, wall clock", rate)  # fmt: skip
@@ -113,10 +124,10 @@ def _flat(folder: Path) -> Iterator[Row]:
             if line.startswith(b"#") or number % 12 == 0:
                 out.write(line)
     count = sum(not line.startswith(b"#") for line in short.read_bytes().splitlines())
-    start = _run(_GAS, _headers_only(folder), folder).cpu_s
-    few = statistics.median(_run(_GAS, short, folder).cpu_s for _ in range(PAIRS)) - start
+    start = _run(GAS, _headers_only(folder), folder).cpu_s
+    few = statistics.median(_run(GAS, short, folder).cpu_s for _ in range(PAIRS)) - start
     times = 42
-    many = _run(_GAS, _repeat(folder, times), folder).cpu_s - start
+    many = _run(GAS, _repeat(folder, times), folder).cpu_s - start
     yield Row("gas, 5 million records", times * RECORDS / many, "records/s",
               "10 thousand records, start-up apart", count / few)  # fmt: skip
 
@@ -134,7 +145,7 @@ def _many_samples(folder: Path) -> Iterator[Row]:
                 out.write(line)
             elif number % 10 == 0:
                 out.write(line.rstrip() + genotypes + b"\n")
-    used = _run(_GAS, wide, folder)
+    used = _run(GAS, wide, folder)
     yield Row(f"gas, {SAMPLES:,} samples, one core", wide.stat().st_size / 1e6 / used.cpu_s,
               "MB/s of input")  # fmt: skip
     wide.unlink()
@@ -157,29 +168,9 @@ def _headers_only(folder: Path) -> Path:
     return path
 
 
-class Used:
-    """What a process took: its own seconds, those on the wall, its peak memory."""
-
-    def __init__(self, cpu_s: float, wall_s: float, peak_mib: float) -> None:
-        self.cpu_s, self.wall_s, self.peak_mib = cpu_s, wall_s, peak_mib
-
-
-def _run(code: str, source: Path, folder: Path, *, workers: int = 1, cores: int = 1) -> Used:
-    allowed = sorted(os.sched_getaffinity(0))[:cores]
-    command = [sys.executable, "-c", code, source, folder / "out.vcf.gz", PACK, str(workers)]
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        list(map(str, command)),
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, allowed),
+def _run(
+    code: str, source: Path, folder: Path, *, workers: int = 1, cores: int = 1, pack: Path = PACK
+) -> Used:
+    return run(
+        code, source, folder / "out.vcf.gz", pack, workers, caches=folder / "caches", cores=cores
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    wall_s = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{source.name}: exit status {process.returncode}")
-    return Used(usage.ru_utime + usage.ru_stime, wall_s, _peak(usage))
-
-
-def _peak(usage: resource.struct_rusage) -> float:
-    return usage.ru_maxrss / 1024

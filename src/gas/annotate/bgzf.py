@@ -1,9 +1,10 @@
 """BGZF, the blocked gzip of the SAM specification, section 4.1: gzip members of at most 64 KiB that
 carry their own size, so that an index can point into the file.
 
-Compression is isal's raw deflate, each block in one call: a stream object of isal 1.9 now and then
-gives other bytes for the same text, depending on what lay in memory. Blocks are cut by the text
-alone, so the same slices give the same bytes whoever compresses them.
+Compression is isal's raw deflate, each block in one call. Blocks are cut by the text alone, so the
+same slices give the same blocks whoever compresses them. Their compressed bytes are nearly always
+the same too; once in some hundred thousand blocks isal 1.9 says the same text another way,
+depending on where its memory lies.
 """
 
 from __future__ import annotations

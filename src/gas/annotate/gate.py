@@ -59,7 +59,12 @@ class Gate:
         model = ready_model(self._pack)
         if model is not None:
             self._open.callback(model.close)
-            return lambda contig, start0, end: model.fetch(contig, start0 + 1, end).encode()
+
+            def fetch(contig: str, start0: int, end: int) -> bytes:
+                model.release(1, end - start0)
+                return model.fetch(contig, start0 + 1, end).encode()
+
+            return fetch
         from gas.annotate.genome import Genome  # with pysam, which takes its time
 
         return self._open.enter_context(Genome(self._pack.fasta, _WINDOW_BASES)).bases

@@ -36,7 +36,9 @@ SEPARATOR = "\x1f"
 #: How far the index reaches; a longer ``--distance`` is looked up record by record.
 REACH = 5000
 #: Bytes of mapped pages that a process touches before it gives them back.
-_RELEASE_BYTES = 128 << 20
+_RELEASE_BYTES = 64 << 20
+#: Bytes that Linux maps around one that is touched.
+_FAULT_BYTES = 1 << 16
 
 
 def model_path(pack: Pack, folder: Path) -> Path:
@@ -152,10 +154,10 @@ class Model:
         at = self._places[contig] - 1
         return self._map[at + start : at + end + 1].decode("ascii")
 
-    def release(self, size_bytes: int) -> None:
-        """Tell that about ``size_bytes`` of pages were touched; now and then they are given back,
-        so that a long run does not hold the whole genome resident."""
-        self._touched += size_bytes
+    def release(self, places: int, span_bytes: int) -> None:
+        """Tell that ``places`` places within ``span_bytes`` were touched; now and then their pages
+        are given back, so that a long run does not hold the whole genome resident."""
+        self._touched += min(places * _FAULT_BYTES, span_bytes + _FAULT_BYTES)
         if self._touched > _RELEASE_BYTES:
             self._touched = 0
             self._map.madvise(mmap.MADV_DONTNEED)

@@ -1,7 +1,7 @@
 """One slice of the input, from text to compressed output: the work that processes share.
 
 ``Annotator.work`` depends on its slice alone where the engine is ``parallel``; so whoever does it,
-the bytes are the same.
+the text and its blocks are the same.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from gas.errors import EngineError
 
 #: A slice with more runs of odd lines than this is compressed in one go.
 _MOST_RUNS = 256
+#: Lines with their ends, and the bytes of each.
+_Text = tuple[bytes, list[int]]
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,12 @@ class Annotator:
         infos = b";" + b";".join([record[7] for record in batch.records])
         taken = self._taken(infos)
         is_reaching = may_reach(batch.records, infos)
-        graft(batch, entries, self._keys)
-        blocks, parts = _compress(batch, found, is_reaching)
+        text = None
+        if not self._keys.renames and b";.;" not in infos + b";":
+            text = _appended(piece, batch, entries)
+        if text is None:
+            graft(batch, entries, self._keys)
+        blocks, parts = _compress(batch, found, is_reaching, text)
         return Piece(blocks, found, parts, summary, taken, rejected)
 
     def _taken(self, infos: bytes) -> frozenset[str]:
@@ -142,25 +148,40 @@ def _number(batch: Batch, piece: Slice, summary: Summary) -> None:
     ]
 
 
+def _appended(piece: Slice, batch: Batch, entries: Sequence[bytes]) -> _Text | None:
+    """The usual slice of a file without samples: each line with its entry behind it; None where
+    a line is otherwise."""
+    plain = not batch.odd and batch.ends is None and all(entries)
+    if not plain or max(map(len, batch.records), default=9) > 8:
+        return None
+    return _joined(list(map(b";".join, zip(piece.texts, entries, strict=True))))
+
+
+def _joined(lines: list[bytes]) -> _Text:
+    sizes = [len(line) + 1 for line in lines]
+    return b"\n".join([*lines, b""]), sizes
+
+
 def _compress(
-    batch: Batch, found: list[Span], is_reaching: bool
+    batch: Batch, found: list[Span], is_reaching: bool, text: _Text | None
 ) -> tuple[bytes, list[tuple[int, Part]]]:
-    """The batch as BGZF blocks and what it gives to the index.
+    """The batch as BGZF blocks and what it gives to the index; ``text``: its lines, where they are
+    at hand.
 
     Lines that are no records stand in blocks of their own, which the index passes by: who reads a
     region never meets one.
     """
     if not batch.odd:
-        text, sizes = _text(batch)
-        blocks = bgzf.blocks(text)
+        whole, sizes = text or _text(batch)
+        blocks = bgzf.blocks(whole)
         parts = parts_of(batch, found, sizes, blocks, is_reaching)
         return b"".join(blocks), [(0, part) for part in parts]
     runs = _runs(batch, _record_lines(batch))
     out: list[bytes] = []
     index: list[tuple[int, Part]] = []
     place = done = 0
-    for records, sizes, text in runs:
-        blocks = bgzf.blocks(text)
+    for records, sizes, whole in runs:
+        blocks = bgzf.blocks(whole)
         if records:
             run = Batch(done, records, None)
             parts = parts_of(run, spans(run), sizes, blocks, is_reaching)
@@ -171,15 +192,12 @@ def _compress(
     return b"".join(out), index
 
 
-def _text(batch: Batch) -> tuple[bytes, list[int]]:
-    """All records, and the bytes of each line; for a batch without odd lines."""
+def _text(batch: Batch) -> _Text:
+    """All records; for a batch without odd lines."""
     if batch.ends is not None:
         lines = _record_lines(batch)
         return b"".join(lines), list(map(len, lines))
-    lines = list(map(b"\t".join, batch.records))
-    sizes = [len(line) + 1 for line in lines]
-    lines.append(b"")
-    return b"\n".join(lines), sizes
+    return _joined(list(map(b"\t".join, batch.records)))
 
 
 def _runs(batch: Batch, lines: list[bytes]) -> Iterator[tuple[list[Record], list[int], bytes]]:

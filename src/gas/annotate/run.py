@@ -109,7 +109,7 @@ def annotate(
 
     ``options``: what the engine takes (``gas.annotate.engines.load``); named in the header.
     ``engine``: a name out of ``gas.annotate.engines.ENGINES`` or ``module:Class``. The output is
-    the same, byte for byte, for any number of ``workers``. ``offers``: references to name to who
+    the same, cut into the same blocks, for any number of ``workers``. ``offers``: references to name to who
     chose the wrong one; without ``check_build`` a file of another assembly is annotated all the
     same. What was found in the input is written beside the output as ``<beside>findings.json`` and,
     where lines had to be passed through, ``<beside>rejected.tsv``; ``beside`` is the output's name

@@ -244,18 +244,19 @@ class AlleleSource:
 class Known:
     """What the sources know of one record."""
 
-    #: rs ids of each ALT, joined by ``&``; "" where there is none.
-    ids: list[str]
+    #: rs ids of each ALT, joined by ``&``; b"" where there is none.
+    ids: list[bytes]
     #: INFO entries, joined by ``;``; b"" where there are none.
     info: bytes = b""
 
-    def add_id(self, alt: int, name: str) -> None:
+    def add_id(self, alt: int, name: bytes) -> None:
         """``alt``: 0-based number of the ALT."""
-        self.ids[alt] = f"{self.ids[alt]}&{name}" if self.ids[alt] else name
+        if name:
+            self.ids[alt] = b"%b&%b" % (self.ids[alt], name) if self.ids[alt] else name
 
-    def add_info(self, entries: list[bytes]) -> None:
+    def add_info(self, entries: bytes) -> None:
         if entries:
-            self.info = b";".join([self.info, *entries] if self.info else entries)
+            self.info = b"%b;%b" % (self.info, entries) if self.info else entries
 
 
 @dataclass(frozen=True)
@@ -329,25 +330,30 @@ def _add_alleles(
 ) -> None:
     width = len(spec.fields)
     prefixes = [field.info.encode() + b"=" for field in spec.fields]
-    several: dict[int, list[list[bytes] | None]] = {}
+    several: dict[int, list[list[bytes]]] = {}
     for at, values in found:
-        i, alt = wanted.records[at], wanted.alts[at]
+        i = wanted.records[at]
         cells = values.split(SEPARATOR)
-        count = wanted.counts.get(i, 1)
+        name = cells.pop() if spec.ids else b""
+        if i in wanted.counts:
+            none = [b""] * width
+            several.setdefault(i, [none] * wanted.counts[i])[wanted.alts[at]] = cells
+            known.setdefault(i, Known([b""] * wanted.counts[i])).add_id(wanted.alts[at], name)
+            continue
+        info = b";".join([p + cell for p, cell in zip(prefixes, cells, strict=True) if cell])
         record = known.get(i)
         if record is None:
-            record = known[i] = Known([""] * count)
-        if spec.ids and cells[width]:
-            record.add_id(alt, cells[width].decode())
-        if count > 1:
-            several.setdefault(i, [None] * count)[alt] = cells
+            known[i] = Known([name], info)
         else:
-            record.add_info([p + cell for p, cell in zip(prefixes, cells, strict=False) if cell])
+            record.add_id(0, name)
+            record.add_info(info)
     for i, per_allele in several.items():
-        columns = [[row[n] if row else b"" for row in per_allele] for n in range(width)]
+        columns = list(zip(*per_allele, strict=True))
         texts = [b",".join([cell or b"." for cell in cells]) if any(cells) else b""
                  for cells in columns]  # fmt: skip
-        known[i].add_info([p + text for p, text in zip(prefixes, texts, strict=True) if text])
+        known[i].add_info(
+            b";".join([p + text for p, text in zip(prefixes, texts, strict=True) if text])
+        )
 
 
 def _add_stretches(
@@ -358,7 +364,4 @@ def _add_stretches(
 ) -> None:
     prefix = spec.fields[0].info.encode() + b"="
     for i, value in found:
-        record = known.get(i)
-        if record is None:
-            record = known[i] = Known([""] * counts.get(i, 1))
-        record.add_info([prefix + value])
+        known.setdefault(i, Known([b""] * counts.get(i, 1))).add_info(prefix + value)

@@ -61,9 +61,14 @@ class Slice:
     lines: Sequence[int] | None = None
 
     @cached_property
+    def texts(self) -> list[bytes]:
+        """The lines without their ends."""
+        return _without_ends(self.text)
+
+    @cached_property
     def cells(self) -> list[Record]:
         """See ``cells``. The gate and the engine look at the same; who changes them comes last."""
-        return cells(self.text)
+        return [text.split(b"\t", 8) for text in self.texts]
 
     def line(self, at: int) -> int:
         """The 1-based number, in the input, of the slice's line ``at``."""
@@ -163,12 +168,16 @@ def split(piece: Slice, alts: int = Limits.alts) -> Batch:
 
 def cells(text: bytes) -> list[Record]:
     """Whole lines without their ends, each split at its first eight tabs."""
+    return [line.split(b"\t", 8) for line in _without_ends(text)]
+
+
+def _without_ends(text: bytes) -> list[bytes]:
     lines = text.split(b"\n")
     if not lines[-1]:
         lines.pop()
     if b"\r" in text:
         lines = [line.removesuffix(b"\r") for line in lines]
-    return [line.split(b"\t", 8) for line in lines]
+    return lines
 
 
 def _ends(text: bytes) -> list[bytes] | None:

@@ -110,6 +110,8 @@ class GasSession:
         self._options = options
         self._check_cancelled = check_cancelled
         self._names = ContigNames.of(pack)
+        #: Where the last records were: the next ones follow them.
+        self._work: Contig | None = None
         if options.plain:
             self.annotate_with_heads = self._annotate
 
@@ -138,7 +140,9 @@ class GasSession:
             out += [b""] * len(records)
             titles += [None] * len(records)
             return
-        work = Contig(self._model, contig, self._options, self._mark)
+        if self._work is None or self._work.name != contig:
+            self._work = Contig(self._model, contig, self._options, self._mark)
+        work = self._work
         for at in range(0, len(records), _CHECK_EVERY):
             self._check_cancelled()
             part = records[at : at + _CHECK_EVERY]
@@ -147,7 +151,8 @@ class GasSession:
             if self._sources:
                 _add_known(part, entries, self._sources.join(contig, part), self._mark)
             out += entries
-        self._model.release(len(records) << 12)
+        span = abs(int(records[-1][1]) - int(records[0][1]))
+        self._model.release(len(records), span)
 
 
 def _add_known(
@@ -156,7 +161,9 @@ def _add_known(
     """Put what the sources know into the entries, and take the marks out."""
     for i, found in known.items():
         entry = entries[i]
-        if any(found.ids) and _MARK_BYTES in entry:
+        if len(found.ids) == 1:
+            entry = entry.replace(_MARK_BYTES, found.ids[0])
+        elif any(found.ids) and _MARK_BYTES in entry:
             entry = _with_ids(records[i], entry, found.ids)
         if found.info and entry != REF_MISMATCH:
             entry = b"%b;%b" % (entry, found.info) if entry else found.info
@@ -165,12 +172,11 @@ def _add_known(
         entries[:] = [entry.replace(_MARK_BYTES, b"") for entry in entries]
 
 
-def _with_ids(record: Record, entry: bytes, ids: Sequence[str]) -> bytes:
-    if len(ids) == 1:
-        return entry.replace(_MARK_BYTES, ids[0].encode())
+def _with_ids(record: Record, entry: bytes, ids: Sequence[bytes]) -> bytes:
+    """``entry`` of a record with several ALTs, each with its own ``ids``."""
     alts = record[4].decode("utf-8", "replace").split(",")
     variants = parse_alleles(int(record[1]), record[3].decode("utf-8", "replace"), alts)
-    of = {v.label.encode(): i.encode() for v, i in zip(variants, ids, strict=True) if v}
+    of = {v.label.encode(): i for v, i in zip(variants, ids, strict=True) if v}
     rows = entry[len(_PREFIX) :].split(b",")
     return _PREFIX + b",".join(
         [r.replace(_MARK_BYTES, of.get(r.partition(b"|")[0], b"")) for r in rows]
@@ -184,7 +190,7 @@ class Contig:
         self._intergenic = csq.intergenic(mark)
         self._mark = mark
         self._model = model
-        self._contig = contig
+        self.name = self._contig = contig
         self._options = options
         self._length = model.lengths[contig]
         self._sweep = Sweep(model, contig, options.distance, mark)
