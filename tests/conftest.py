@@ -31,7 +31,9 @@ def django_db_modify_db_settings(postgres: object) -> None:
 def _empty_queue(request: pytest.FixtureRequest) -> Iterator[None]:
     """Tests that commit leave messages behind: procrastinate's tables are not Django's to flush."""
     yield
-    if "transactional_db" in request.fixturenames:
+    marker = request.node.get_closest_marker("django_db")
+    commits = marker is not None and marker.kwargs.get("transaction", False)
+    if commits or "transactional_db" in request.fixturenames:
         from django.db import connection
 
         with request.getfixturevalue("django_db_blocker").unblock(), connection.cursor() as cursor:
