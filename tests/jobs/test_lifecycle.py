@@ -145,8 +145,8 @@ def test_what_the_start_of_an_upload_tells_is_said_at_once(
     with pytest.raises(InputError, match=says) as refused:
         uploads.complete(svc, upload)
     assert refused.value.line == line
-    upload.refresh_from_db()
-    assert upload.state == Upload.State.OPEN
+    assert not Upload.objects.exists(), "of no use to anybody"
+    assert list(svc.storage.list("")) == []
 
 
 def test_an_upload_expires(svc: Services, user: User, clock: FakeClock) -> None:

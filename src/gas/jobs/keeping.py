@@ -31,7 +31,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from gas.accounts.models import User
 from gas.accounts.plans import get_plan
 from gas.audit.models import Action, record
-from gas.errors import GasError
+from gas.errors import GasError, NeedsOperator
 from gas.jobs import queue
 from gas.jobs.models import Job, JobEvent, move_result
 from gas.jobs.states import (
@@ -352,6 +352,10 @@ def _step(svc: Services, job: Job, task: str, steps: Callable[[Services, Job], N
     except (ObjectCorrupt, ObjectMissing) as error:
         _halt(svc, job, str(error))
     except GasError as error:
+        if isinstance(error, NeedsOperator):
+            log.error(
+                "ALARM: a part is out of order", extra={"job": str(job.pk), "why": str(error)}
+            )
         wait_s = min(FIRST_WAIT_S * 2**job.keep_tries, LONGEST_WAIT_S)
         wait_s *= 1 + random.uniform(-0.2, 0.2)  # noqa: S311 - not a secret
         with transaction.atomic():

@@ -12,7 +12,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from gas.errors import GasError, TransientError
+from gas.errors import GasError, NeedsOperator, TransientError
 from gas.storage import ObjectMissing
 
 _MISSING = {"NoSuchKey", "NotFound", "404"}
@@ -26,7 +26,7 @@ _DENIED = {
 _KEYS = "Set GAS_S3_ACCESS_KEY_ID and GAS_S3_SECRET_ACCESS_KEY, or give this machine a role"
 
 
-class StorageRefused(GasError):
+class StorageRefused(NeedsOperator):
     """The object store refuses what GAS asks of it."""
 
     code = "storage-refused"

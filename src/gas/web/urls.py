@@ -7,7 +7,19 @@ from django.urls import path, re_path
 from django.urls.resolvers import URLPattern
 
 from gas.web.views import account as own_account
-from gas.web.views import annotate, billing, files, health, home, jobs, logs, profile, subscribe
+from gas.web.views import (
+    annotate,
+    billing,
+    files,
+    health,
+    home,
+    jobs,
+    logs,
+    parts,
+    profile,
+    subscribe,
+)
+from gas.wiring import PARTS_PATH
 
 # Those of allauth's that GAS has pages for, under the names that allauth asks for.
 _ACCOUNTS: list[URLPattern] = [
@@ -54,6 +66,7 @@ urlpatterns: list[URLPattern] = [
     path("subscribe/test/", billing.test_page, name="subscribe-test"),
     path("billing/webhook", billing.webhook, name="billing-webhook"),
     path("annotate/", annotate.annotate, name="annotate"),
+    path(PARTS_PATH.lstrip("/"), parts.receive_part, name="upload-part"),
     path("jobs/", jobs.job_list, name="job-list"),
     path("jobs/<uuid:job_id>/", jobs.job_detail, name="job-detail"),
     path("jobs/<uuid:job_id>/status/", jobs.job_status, name="job-status"),
