@@ -18,6 +18,7 @@ import hashlib
 import re
 import secrets
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,11 +41,12 @@ from gas.storage import (
     attachment,
     check_key,
 )
-from gas.storage.s3_errors import PastTheEnd, translated
+from gas.storage.s3_errors import PastTheEnd, no_bucket, translated
 
 #: Bytes of one part; an object of no more goes by one request. S3 takes at most MAX_PARTS.
 PART_BYTES = 16 << 20
 MAX_PARTS = 10_000
+WRITE_CHECK_S = 60.0
 _SPOOL_BYTES = 4 << 20
 _FOREIGN = re.compile(r"(^|/)\.")  # what GAS keeps beside its keys starts with a dot
 
@@ -121,6 +123,7 @@ class S3Storage(Storage):
         self.put_options = dict(put_options or {})
         self._part_bytes = part_bytes
         self._is_open = is_open
+        self._next_write_check = 0.0
 
     def put(
         self, key: str, chunks: Iterable[bytes], *, max_bytes: int | None = None
@@ -182,12 +185,25 @@ class S3Storage(Storage):
                 continue
 
     def check(self) -> None:
+        """As the port says; a write is tried once in WRITE_CHECK_S, in between it is enough that
+        the bucket answers: load balancers ask every few seconds, and writes cost money."""
+        if time.monotonic() < self._next_write_check:
+            self._check_bucket()
+            return
         probe = f"{self.prefix}.ready/{secrets.token_hex(8)}"
         with translated(self.bucket, probe):
             self.client.put_object(
                 Bucket=self.bucket, Key=probe, Body=b"ready?", **self.put_options
             )
             self.client.delete_object(Bucket=self.bucket, Key=probe)
+        self._next_write_check = time.monotonic() + WRITE_CHECK_S
+
+    def _check_bucket(self) -> None:
+        try:
+            with translated(self.bucket, ""):
+                self.client.head_bucket(Bucket=self.bucket)
+        except ObjectMissing:
+            raise no_bucket(self.bucket) from None
 
     def sign_get(self, key: str, filename: str, content_type: str, seconds: int) -> str | None:
         if not self._is_open:

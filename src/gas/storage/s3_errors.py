@@ -38,6 +38,10 @@ class PastTheEnd(GasError):
     code = "past-the-end"
 
 
+def no_bucket(bucket: str) -> StorageRefused:
+    return StorageRefused(f"There is no bucket {bucket}.", hint="Make it, or set GAS_S3_BUCKET.")
+
+
 def code_of(error: ClientError) -> str:
     """S3's word for ``error``, such as ``NoSuchKey``."""
     return str(error.response.get("Error", {}).get("Code", ""))
@@ -58,9 +62,7 @@ def translated(bucket: str, key: str, *, missing_ok: bool = False) -> Iterator[N
         elif code in ("InvalidRange", "416"):
             raise PastTheEnd from None
         elif code == "NoSuchBucket":
-            raise StorageRefused(
-                f"There is no bucket {bucket}.", hint="Make it, or set GAS_S3_BUCKET."
-            ) from error
+            raise no_bucket(bucket) from error
         elif code in _DENIED:
             raise StorageRefused(
                 f"The object store denies access to {key} in bucket {bucket} ({code}).",
