@@ -19,6 +19,7 @@ from gas.accounts.models import ApiToken, User
 from gas.errors import TransientError
 from gas.jobs import lifecycle, uploads
 from gas.jobs.models import Job, Upload
+from gas.jobs.states import ResultState
 from gas.wiring import Services
 from tests.conftest import VCF
 from tests.fakes import SUMMARY, FakeClock
@@ -468,6 +469,14 @@ def test_findings_are_those_of_the_result(svc: Services, api: Api, stranger: Api
     job.save()
     assert api("GET", url).json() == values
     problem(stranger("GET", url), 404)
+    Job.objects.update(result_state=ResultState.ARCHIVED)
+    for there in (url, f"/api/v1/jobs/{made['id']}/files/findings.json"):
+        said = problem(api("GET", there), 409)
+        assert (said["code"], said["detail"]) == ("not-at-hand", "This result is in cold storage.")
+        problem(stranger("GET", there), 404)
+    ready = svc.now() + timedelta(hours=1)
+    Job.objects.update(result_state=ResultState.THAWING, thaw_ready_at=ready)
+    assert "ready about 2026-01-01 13:00 UTC" in problem(api("GET", url), 409)["detail"]
 
 
 def test_what_is_no_vcf_is_refused_at_complete(api: Api) -> None:

@@ -45,6 +45,7 @@ GET = {
     "job-status",
     "job-log",
     "job-log-text",
+    "job-findings",
     "job-input",
     "job-file",
     "job-delete",

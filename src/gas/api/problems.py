@@ -23,6 +23,7 @@ STATUS_OF = {
     "length-required": HTTPStatus.LENGTH_REQUIRED,
     "cut-off": HTTPStatus.BAD_REQUEST,
     "parts-missing": HTTPStatus.CONFLICT,
+    "not-at-hand": HTTPStatus.CONFLICT,
     "upload-gone": HTTPStatus.GONE,
     "no-such-part": HTTPStatus.NOT_FOUND,
     "too-many-uploads": HTTPStatus.TOO_MANY_REQUESTS,

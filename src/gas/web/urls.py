@@ -11,6 +11,7 @@ from gas.web.views import (
     annotate,
     billing,
     files,
+    findings,
     health,
     home,
     jobs,
@@ -74,6 +75,7 @@ urlpatterns: list[URLPattern] = [
     path("jobs/<uuid:job_id>/delete/", jobs.job_delete, name="job-delete"),
     path("jobs/<uuid:job_id>/log/", logs.job_log, name="job-log"),
     path("jobs/<uuid:job_id>/log.txt", logs.job_log_text, name="job-log-text"),
+    path("jobs/<uuid:job_id>/findings/", findings.job_findings, name="job-findings"),
     path("jobs/<uuid:job_id>/input", files.job_input, name="job-input"),
     path("jobs/<uuid:job_id>/files/<str:name>", files.job_file, name="job-file"),
 ]
