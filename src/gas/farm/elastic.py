@@ -103,7 +103,6 @@ class Elastic:
             self._told = (has, now)
             part.signal(signal.SIGTTIN if has < self.web.desired else signal.SIGTTOU)
 
-    def web_is_ready(self, master: int) -> bool:
-        """Whether the web part of process id ``master`` has all its workers up."""
-        up = sum(one.master == master and not one.draining for one in self.gauges)
-        return up >= self.web.desired
+    def serving(self, master: int) -> int:
+        """How many workers of the web part of process id ``master`` take requests."""
+        return sum(one.master == master and not one.draining for one in self.gauges)

@@ -149,7 +149,7 @@ class Maker:
                 "--log-level", "warning",
             ]  # fmt: skip
             # gunicorn's master ends its workers on SIGTERM, and they end when it is gone.
-            return self._start(WEB, command, signal.SIGTERM, pass_fds=(listener,))
+            return self.launch(WEB, command, signal.SIGTERM, pass_fds=(listener,))
 
         return Part(WEB, WEB, launch, grace_s=self.settings.web_grace_s + 5)
 
@@ -162,17 +162,19 @@ class Maker:
             part.lock = self.settings.run_dir / f"{lock}.lock"
             command = [sys.executable, "-m", "gas", "worker", queue, "--name", lock]
             # Orphaned workers are killed: what they held is recovered, as after any crash.
-            return self._start(name, command, signal.SIGKILL)
+            return self.launch(name, command, signal.SIGKILL)
 
         return Part(name, kind, launch, grace_s=self.settings.stop_grace_s + 15)
 
-    def _start(
+    def launch(
         self,
         name: str,
         command: list[str],
         orphan_signal: signal.Signals,
         pass_fds: tuple[int, ...] = (),
     ) -> subprocess.Popen[bytes]:
+        """Start a process of its own, which ends by ``orphan_signal`` when this one is gone and
+        writes into the log ``name``. Raises CannotStart."""
         with self.open_log(name) as log, _said():
             return subprocess.Popen(
                 command,

@@ -14,20 +14,18 @@ of workers that it was started with. The supervisor itself stays what it is unti
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gas.config import child_environment
 from gas.errors import GasError
 from gas.farm.elastic import Elastic
 from gas.farm.parts import ANNOTATOR, UTILITIES, Part
 from gas.farm.team import Team
 
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
 
 
 class ReloadFailed(GasError):
@@ -59,11 +57,15 @@ class Rolling:
             self.state = "failed"
             self._tell(str(error))
 
+    def close(self) -> None:
+        """The supervisor stops."""
+        self._way.close()
+
     def _tell(self, line: str) -> None:
         self.steps.append(line)
         self.team.say(f"  {'reload':<12} {line}")
 
-    def _roll(self) -> Iterator[None]:
+    def _roll(self) -> Generator[None]:
         yield from self._migrate()
         yield from self._roll_web()
         for kind in (ANNOTATOR, *UTILITIES):
@@ -71,20 +73,13 @@ class Rolling:
                 yield from self._roll_worker(kind, old)
 
     def _migrate(self) -> Iterator[None]:
-        log = self.team.maker.open_log("migrate")
-        with log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "gas", "manage", "migrate", "--no-input"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=child_environment(),
-            )
+        command = [sys.executable, "-m", "gas", "manage", "migrate", "--no-input"]
+        process = self.team.maker.launch("migrate", command, signal.SIGKILL)
         try:
             while process.poll() is None:
                 yield
         finally:
-            process.kill()  # only where the supervisor stops meanwhile
+            process.kill()  # where the supervisor stops meanwhile
             process.wait()
         if process.returncode != 0:
             raise ReloadFailed(
@@ -94,17 +89,20 @@ class Rolling:
         self._tell("The database is up to date.")
 
     def _roll_web(self) -> Iterator[None]:
-        old = self.team.web
+        old, wanted = self.team.web, self.elastic.web.desired
         new = self.team.add(self.make_web())
-        ready = lambda: new.pid is not None and self.elastic.web_is_ready(new.pid)  # noqa: E731
-        yield from self._until(ready, new, "web")
+
+        def serves() -> bool:
+            return new.pid is not None and self.elastic.serving(new.pid) >= wanted
+
+        yield from self._until(serves, new, "web")
         if old is not None:
             old.leaving = True
             old.leave_by = time.monotonic() + old.grace_s
             old.signal(signal.SIGTERM)
         while old in self.team.parts:
             yield
-        self._tell(f"web: {self.elastic.web.desired} new workers serve.")
+        self._tell(f"web: {wanted} new workers serve.")
 
     def _roll_worker(self, kind: str, old: Part) -> Iterator[None]:
         new = self.team.add_worker(kind)

@@ -104,6 +104,11 @@ def write(run_dir: Path, status: Status) -> None:
     procs.replace_file(run_dir / "farm.json", status.model_dump_json())
 
 
+def remove(run_dir: Path) -> None:
+    """The farm is no more."""
+    (run_dir / "farm.json").unlink(missing_ok=True)
+
+
 def read(run_dir: Path, now: datetime | None = None) -> Status:
     """What a supervisor said lately. Raises NotUp."""
     try:

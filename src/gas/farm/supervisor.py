@@ -196,6 +196,8 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         """Web and workers together, then what they need. A second Ctrl-C stops waiting."""
+        if self._rolling is not None:
+            self._rolling.close()
         database = [part for part in self.team.parts if part.kind == POSTGRES]
         others = [part for part in self.team.parts if part.kind != POSTGRES]
         for part in others:
@@ -204,6 +206,7 @@ class Supervisor:
             parts.stop(part, lambda: self._stopping > 1)
         if self._listener is not None:
             self._listener.close()
+        status.remove(self.settings.run_dir)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
