@@ -17,7 +17,9 @@ from django.urls import Resolver404, resolve, reverse
 
 from gas.accounts.models import User
 from gas.accounts.plans import get_plan
+from gas.api.problems import for_people
 from gas.config import get_settings
+from gas.errors import TransientError
 from gas.jobs.lifecycle import TooLargeForPlan, check_size
 from gas.logs import get_logger
 from gas.web.errors import TEXTS, Text, error_page
@@ -62,6 +64,13 @@ class RequestContext:
         response["X-Request-ID"] = number
         _keep_private(request, response)
         return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """A part that does not answer just now is no defect of ours: the page says to come back."""
+        if not isinstance(error, TransientError):
+            return None
+        log.warning("a part does not answer", why=str(for_people(error)), exc_info=True)
+        return error_page(request, 503)
 
 
 def _number_of(request: HttpRequest) -> str:
