@@ -128,20 +128,52 @@ def verify(name: str = typer.Argument(help="Name of the reference.")) -> None:
 
 
 @app.command()
+def recipes() -> None:
+    """List the public references and allele sources that `gas reference install` knows by name."""
+    from gas.reference.recipes import RECIPES
+
+    for recipe in RECIPES.values():
+        kind = "reference" if recipe.genes is not None else "source"
+        typer.echo(
+            f"{recipe.name}  {kind}  {recipe.about}  {recipe.assembly}  "
+            f"about {recipe.size_gb:g} GB to download  {recipe.licence}"
+        )
+
+
+@app.command()
 def install(
-    file_or_url: str = typer.Argument(help="Tar archive of one reference, or its address."),
+    file_or_url: str = typer.Argument(
+        help="Recipe (`gas reference recipes`), or tar archive of one reference, or its address.",
+        metavar="RECIPE|FILE|URL",
+    ),
+    reference: str = typer.Option(
+        "", "--reference", "-r", help="Reference to add to, where the recipe is an allele source."
+    ),
     force: bool = _FORCE,
 ) -> None:
-    """Install a reference from a tar archive: a file, or an http(s) address.
+    """Install a reference: a public one by its recipe, or from a tar archive, file or address.
 
-    Make such an archive of a reference of yours with `tar -C FOLDER -cf NAME.tar NAME`. Every file
+    A recipe's files are downloaded from their publishers, with resume and checksums, and built.
+    Make an archive of a reference of yours with `tar -C FOLDER -cf NAME.tar NAME`. Every file of it
     is checked against the manifest before the reference can be used.
     """
     from gas.config import on_terminal
+    from gas.reference import packs
     from gas.reference.install import install as run
+    from gas.reference.recipes import RECIPES, install_genome, install_source
 
+    recipe = RECIPES.get(file_or_url)
     with _download_bar(on_terminal()) as progress:
-        pack = run(file_or_url, _installed(), replace_existing=force, progress=progress)
+        if recipe is None:
+            pack = run(file_or_url, _installed(), replace_existing=force, progress=progress)
+        elif recipe.genes is None:
+            pack = packs.find(reference, _folders())
+            install_source(recipe, pack, _installed(), progress)
+        else:
+            built = install_genome(recipe, _installed(), progress, replace_existing=force)
+            pack = built.pack
+            for note in built.notes:
+                typer.echo(f"Note: {note}")
     typer.echo(f"Installed {pack.name} ({pack.assembly}, version {pack.version}) in {pack.path}")
 
 

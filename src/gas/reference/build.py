@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,9 +43,11 @@ def build(
     source: str = "",
     readme: Path | None = None,
     replace_existing: bool = False,
+    rename: Callable[[str], str] | None = None,
 ) -> Built:
     """Build the pack ``folder/name``. Files may be plain, gzip or BGZF; several are joined.
 
+    ``rename`` gives the contigs of both the names that they have in the pack.
     The gene models are read as the engine ``gas`` reads them and compiled into the pack, so that it
     opens fast from a folder that cannot be written to. What is wrong with a gene is a note with its
     line; a transcript whose consequences would be wrong is left out. The same files give the same
@@ -54,9 +56,9 @@ def build(
     """
     check_name(name)
     with new_pack(folder, name, replace_existing) as draft:
-        contigs = write_genome(fastas, draft)
+        contigs = write_genome(fastas, draft, rename)
         lengths = {contig.name: contig.length for contig in contigs}
-        models = write_genes(gffs, lengths, draft)
+        models = write_genes(gffs, lengths, draft, rename)
         if readme is not None:
             shutil.copyfile(readme, draft / README)
         codes = models.genetic_codes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,7 +53,12 @@ class GeneModels:
         return _LINE.sub(place, text)
 
 
-def write_genes(gffs: Sequence[Path], lengths: Mapping[str, int], folder: Path) -> GeneModels:
+def write_genes(
+    gffs: Sequence[Path],
+    lengths: Mapping[str, int],
+    folder: Path,
+    rename: Callable[[str], str] | None = None,
+) -> GeneModels:
     """Write genes.gff3.gz into ``folder``. ``lengths``: the genome's contigs in bases.
 
     Features of contigs that the genome does not have are left out, with a note. Raises PackError,
@@ -74,6 +79,9 @@ def write_genes(gffs: Sequence[Path], lengths: Mapping[str, int], folder: Path) 
                     continue
                 columns = _checked(path, number, line)
                 contig = columns[0].decode("utf-8", "replace")
+                if rename is not None:
+                    contig = rename(contig)
+                    line = b"\t".join([contig.encode(), *columns[1:]])
                 if contig not in lengths:
                     absent.setdefault(contig, []).append(number)
                     continue
