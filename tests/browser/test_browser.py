@@ -228,9 +228,9 @@ def test_the_operators_pages_and_the_apis(open_browser: Open, svc: Services, job
     run(svc, job)
     page = open_browser().new_page()
     page.goto("/admin/")
-    page.locator("[name=username]").fill("op@example.org")
+    page.locator("[name=login]").fill("op@example.org")
     page.locator("[name=password]").fill(PASSWORD)
-    page.locator("[type=submit]").click()
+    page.locator("main [type=submit]").click()
     expect(page.get_by_role("heading", name="What the service holds")).to_be_visible()
     owner = f"accounts/user/{job.owner_id}/change/"
     for path in ("accounts/user/", "accounts/user/add/", owner, "accounts/apitoken/", "jobs/job/",
