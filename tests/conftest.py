@@ -77,6 +77,7 @@ def svc(
 ) -> Services:
     """Services with fakes, and a store of this test's own. The pages and the API use them too."""
     from gas import wiring
+    from gas.billing.test import TestProvider
     from gas.config import get_settings
     from gas.storage.local import LocalStorage
 
@@ -87,6 +88,7 @@ def svc(
         runner=runner,
         mailer=mailer,
         cold=cold,
+        billing=TestProvider(get_settings(), clock),
     )
     monkeypatch.setattr(wiring, "_services", services)
     return services

@@ -8,6 +8,7 @@ and a test holds that page to this class. A bad value stops the start with the s
 from __future__ import annotations
 
 import os
+import re
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,17 @@ class SettingsError(GasError):
     code = "bad-setting"
 
 
+_MAY_COME_FROM_A_FILE = (
+    "DATABASE_URL",
+    "GAS_S3_SECRET_ACCESS_KEY",
+    "GAS_SECRET_KEY",
+    "GAS_SMTP_PASSWORD",
+    "GAS_STRIPE_SECRET_KEY",
+    "GAS_STRIPE_WEBHOOK_SECRET",
+    "GAS_TOKEN",
+)
+
+
 def _default_data_dir() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/gas")
@@ -40,8 +52,9 @@ class Settings(BaseSettings):
 
     env: Literal["embedded", "production"] = Field(
         "embedded",
-        description="`production` insists on `GAS_BASE_URL` and on `GAS_MAIL=smtp`: links to "
-        "127.0.0.1 and mails in a folder suit one machine only.",
+        description="`production` insists on `GAS_BASE_URL`, on `GAS_MAIL=smtp` and on another "
+        "`GAS_BILLING` than `test`: links to 127.0.0.1, mails in a folder and subscriptions that "
+        "cost nothing suit one machine only.",
     )
     data_dir: Path = Field(
         default_factory=_default_data_dir,
@@ -211,6 +224,52 @@ class Settings(BaseSettings):
         "none", description="Encryption towards the mail server."
     )
 
+    billing: Literal["test", "stripe", "none"] = Field(
+        "test",
+        description="Who takes payments. `test`: nobody, and the pages say so; `none`: nothing is "
+        "sold, the operator sets plans.",
+    )
+    premium_amount: int = Field(
+        1900,
+        ge=0,
+        description="Price of the premium plan in the currency's smallest unit (cents), as shown; "
+        "with Stripe also as charged, unless `GAS_STRIPE_PRICE_ID` is set.",
+    )
+    premium_currency: str = Field(
+        "usd", pattern="^[a-z]{3}$", description="Its currency (ISO 4217, small letters)."
+    )
+    premium_interval: Literal["month", "year"] = Field(
+        "month", description="How often it is charged."
+    )
+    billing_grace_s: float = Field(
+        604_800,
+        ge=0,
+        description="How long a subscription whose payment failed keeps its plan.",
+    )
+    billing_reconcile_s: float = Field(
+        21_600,
+        ge=60,
+        description="How often each subscription is compared with the provider's, whatever events "
+        "have come.",
+    )
+    stripe_secret_key: SecretStr | None = Field(
+        None, description="Stripe's secret key, or a restricted one (docs/operations.md)."
+    )
+    stripe_webhook_secret: SecretStr | None = Field(
+        None, description="Signing secret of the webhook endpoint (`whsec_…`)."
+    )
+    stripe_price_id: str = Field(
+        "",
+        description="Price in Stripe that is charged (`price_…`). Empty: one made of the "
+        "`GAS_PREMIUM_*` settings.",
+    )
+    stripe_api_base: str = Field("https://api.stripe.com", description="Where Stripe's API is.")
+    stripe_page_hosts: list[str] = Field(
+        ["https://checkout.stripe.com", "https://billing.stripe.com"],
+        description="JSON list of the origins of Stripe's own pages: those that a form may lead "
+        "to. Add your own domain where Checkout has one.",
+    )
+
     server: str = Field("http://127.0.0.1:8000", description="Service that `gas submit` talks to.")
     token: SecretStr | None = Field(None, description="API token that `gas submit` uses.")
 
@@ -224,13 +283,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _read_secret_files(cls, values: dict[str, object]) -> dict[str, object]:
-        for name in (
-            "DATABASE_URL",
-            "GAS_SECRET_KEY",
-            "GAS_SMTP_PASSWORD",
-            "GAS_TOKEN",
-            "GAS_S3_SECRET_ACCESS_KEY",
-        ):
+        for name in _MAY_COME_FROM_A_FILE:
             path = os.environ.get(f"{name}_FILE")
             if path:
                 key = name if name == "DATABASE_URL" else name.removeprefix("GAS_").lower()
@@ -256,6 +309,23 @@ class Settings(BaseSettings):
         if parts.path.strip("/") or parts.query or parts.fragment:
             raise ValueError("must end after the host: GAS is served from its root")
         return value.rstrip("/")
+
+    @field_validator("stripe_api_base")
+    @classmethod
+    def _safe_for_a_key(cls, value: str) -> str:
+        parts = urlsplit(value)
+        on_this_machine = parts.hostname in ("127.0.0.1", "::1", "localhost")
+        if not parts.hostname or (parts.scheme != "https" and not on_this_machine):
+            raise ValueError("must be https:// and a host: a secret key is sent there")
+        return value.rstrip("/")
+
+    @field_validator("stripe_page_hosts")
+    @classmethod
+    def _origins(cls, value: list[str]) -> list[str]:
+        for one in value:
+            if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?", one):
+                raise ValueError(f"{one!r} is no origin, as https://checkout.example.org is")
+        return value
 
     @field_validator("database_url")
     @classmethod
@@ -290,6 +360,19 @@ class Settings(BaseSettings):
     def _fit_for_production(self) -> Self:
         if self.env == "production" and (self.base_url is None or self.mail != "smtp"):
             raise ValueError("GAS_ENV=production needs GAS_BASE_URL and GAS_MAIL=smtp")
+        if self.env == "production" and self.billing == "test":
+            raise ValueError(
+                "GAS_ENV=production refuses GAS_BILLING=test, with which everyone is premium for "
+                "nothing: set GAS_BILLING to stripe, or to none"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _stripe_has_its_secrets(self) -> Self:
+        if self.billing == "stripe" and not (self.stripe_secret_key and self.stripe_webhook_secret):
+            raise ValueError(
+                "GAS_BILLING=stripe needs GAS_STRIPE_SECRET_KEY and GAS_STRIPE_WEBHOOK_SECRET"
+            )
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import structlog
@@ -19,10 +20,27 @@ def _shared_processors() -> list[Any]:
     ]
 
 
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+def _add_our_extras(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """What our own modules say with ``extra=``. Libraries' is left out: Django's holds requests,
+    whose addresses may be secret."""
+    record = event.get("_record")
+    if record is not None and record.name.startswith("gas."):
+        event.update((k, v) for k, v in vars(record).items() if k not in _STANDARD)
+    return event
+
+
 def _renderer(settings: Settings) -> list[Any]:
+    # Tracebacks without the values of local variables: keys and passwords are among them.
     if settings.log_format == "console":
-        return [structlog.dev.ConsoleRenderer(colors=False)]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)]
+    tracebacks = structlog.processors.ExceptionRenderer(
+        structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    )
+    return [tracebacks, structlog.processors.JSONRenderer()]
 
 
 def logging_config(settings: Settings) -> dict[str, Any]:
@@ -42,7 +60,7 @@ def logging_config(settings: Settings) -> dict[str, Any]:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             *_renderer(settings),
         ],
-        "foreign_pre_chain": _shared_processors(),
+        "foreign_pre_chain": [*_shared_processors(), _add_our_extras],
     }
     return {
         "version": 1,
@@ -54,6 +72,8 @@ def logging_config(settings: Settings) -> dict[str, Any]:
             # Their every step at INFO would drown ours.
             "procrastinate": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
+            "stripe": {"level": "WARNING"},
+            "urllib3": {"level": "WARNING"},
             # Answers of 4xx are the business of whoever asked.
             "django.request": {"level": "ERROR"},
         },

@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "procrastinate.contrib.django",
     "gas.accounts",
     "gas.audit",
+    "gas.billing",
     "gas.jobs",
     "gas.notify",
     "gas.web",
@@ -183,7 +184,8 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
-        "form-action": [SELF],
+        # A form's redirect counts as well: the payment pages are the provider's own.
+        "form-action": [SELF, *(_gas.stripe_page_hosts if _gas.billing == "stripe" else [])],
     }
 }
 SESSION_COOKIE_HTTPONLY = True

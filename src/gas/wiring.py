@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.module_loading import import_string
+
 from gas.annotate.pack import Pack
+from gas.billing import BillingProvider
 from gas.config import Settings, get_settings
 from gas.jobs.runner import ChildRunner, Runner
 from gas.notify.mailer import DjangoMailer, Mailer
@@ -19,6 +22,12 @@ from gas.reference import packs
 from gas.storage import Storage
 from gas.storage.cold import ColdFolder, ColdTier
 from gas.storage.local import LocalStorage
+
+#: Payment providers by their word in GAS_BILLING; only the chosen one is imported.
+BILLING = {
+    "stripe": "gas.billing.stripe.StripeProvider",
+    "test": "gas.billing.test.TestProvider",
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,8 @@ class Services:
     runner: Runner
     mailer: Mailer
     cold: ColdTier
+    #: None where nothing is sold.
+    billing: BillingProvider | None
 
     def now(self) -> datetime:
         """Now, with its time zone (UTC)."""
@@ -46,6 +57,14 @@ class Services:
 
 def system_clock() -> datetime:
     return datetime.now(UTC)
+
+
+def make_billing(settings: Settings) -> BillingProvider | None:
+    """The payment provider that the settings name; None for `none`."""
+    if settings.billing == "none":
+        return None
+    provider: BillingProvider = import_string(BILLING[settings.billing])(settings, system_clock)
+    return provider
 
 
 def make_storage(settings: Settings) -> Storage:
@@ -113,5 +132,6 @@ def get_services() -> Services:
             runner=ChildRunner(settings),
             mailer=DjangoMailer(),
             cold=make_cold(settings, system_clock),
+            billing=make_billing(settings),
         )
     return _services

@@ -16,6 +16,8 @@ from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page, expect
 
 from gas.accounts.models import User
+from gas.billing import Urls, apply, subscribe
+from gas.billing.test import Deed, TestProvider
 from gas.errors import InputError
 from gas.jobs import lifecycle
 from gas.jobs.models import Job
@@ -76,9 +78,9 @@ def test_from_sign_up_to_the_result(open_browser: Open, svc: Services, sample: P
     run(svc, job)
     expect(page.locator(".big-status")).to_have_text("Completed")
     expect(page.get_by_role("heading", name="What was found")).to_be_visible()
-    expect(page.locator("#announce")).to_have_text("sample.vcf: Completed")
+    expect(page.locator("#announce")).to_have_text("sample.vcf: Completed, at hand")
     assert page.evaluate("window.sameDocument") is True, "the page was reloaded"
-    assert page.locator("[hx-trigger]").count() == 0, "it goes on asking"
+    expect(page.locator("[hx-trigger]")).to_have_attribute("hx-trigger", "every 1801s")
 
     with page.expect_download() as download:
         page.get_by_role("link", name="sample.annotated.vcf.gz").click()
@@ -213,7 +215,16 @@ def test_every_page_in_every_light_and_size(
     visit(page, [reverse("account_reset_password_from_key", args=["1", "used-up"])])
     sign_in(page, user)
     visit(page, [reverse(n) for n in ("profile", "annotate", "job-list", "account_logout")])
-    visit(page, [reverse("account_change_password")])
+    visit(page, [reverse(f"account{n}") for n in ("_change_password", "-close", "-closed")])
+    visit(page, [reverse("job-delete", args=[waiting.pk]), "/jobs/?status=FAILED"])
+    visit(page, [reverse("subscribe") + "?size=3000000"])
+    visit(page, [reverse("subscribe-done")])
+    subscribe.start(svc, user, Urls("", ""))
+    visit(page, [reverse("subscribe-test"), reverse("subscribe-done")])
+    for deed in (Deed.SUBSCRIBE, Deed.FAIL, Deed.CANCEL):
+        apply.receive(svc, TestProvider(svc.settings, svc.clock).act(f"test-{user.pk}", deed))
+        visit(page, [reverse(f"subscribe{n}") for n in ("", "-test", "-done")])
+        visit(page, [reverse("profile")])
     for job in (done, waiting):
         visit(page, [reverse(n, args=[job.pk]) for n in ("job-detail", "job-log")])
     watch.expected.add(404)
@@ -234,7 +245,10 @@ def test_the_operators_pages_and_the_apis(open_browser: Open, svc: Services, job
     expect(page.get_by_role("heading", name="What the service holds")).to_be_visible()
     owner = f"accounts/user/{job.owner_id}/change/"
     for path in ("accounts/user/", "accounts/user/add/", owner, "accounts/apitoken/", "jobs/job/",
-                 f"jobs/job/{job.pk}/change/", "jobs/upload/", "notify/mail/"):  # fmt: skip
+                 f"jobs/job/{job.pk}/change/", "jobs/upload/", "notify/mail/",
+                 "audit/auditline/", "procrastinate/procrastinatejob/",
+                 f"accounts/user/{job.owner_id}/delete/",
+                 "billing/customer/", "billing/billingevent/"):  # fmt: skip
         page.goto(f"/admin/{path}")
         expect(page.locator("#content h1, #content-start h1").first).to_be_visible()
     page.goto(reverse("api:openapi-view"))
@@ -270,3 +284,36 @@ def test_keyboard_alone_reaches_the_content(open_browser: Open, svc: Services) -
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
+
+
+def test_from_a_file_too_large_to_premium(
+    open_browser: Open, svc: Services, user: User, tmp_path: Path
+) -> None:
+    page = open_browser().new_page()
+    sign_in(page, user)
+    page.goto("/annotate/")
+    large = tmp_path / "large.vcf"
+    large.write_bytes(b"#" * 3_000_000)
+    page.get_by_label("VCF file").set_input_files(large)
+    page.get_by_role("link", name="See the plans").click()
+    expect(page.locator("#too-large")).to_contain_text("about 2.9 MB (3,000,000 bytes)")
+    page.get_by_role("button", name="Subscribe").click()
+    expect(page.get_by_role("heading", name="No money moves here")).to_be_visible()
+
+    waiting = page.context.new_page()
+    waiting.goto("/subscribe/done/")
+    expect(waiting.locator(".big-status")).to_have_text("Waiting")
+    waiting.evaluate("window.sameDocument = true")
+    page.get_by_role("button", name="Subscribe without paying").click()
+    for one in (page, waiting):
+        expect(one.locator(".big-status")).to_have_text("You are premium")
+        assert one.locator("[hx-trigger]").count() == 0, "it goes on asking"
+    assert waiting.evaluate("window.sameDocument") is True, "the page was reloaded"
+
+    page.goto("/profile/")
+    page.get_by_role("button", name="Change the card, or cancel").click()
+    page.get_by_role("button", name="Let a payment fail").click()
+    expect(page.get_by_text("The last payment failed.")).to_be_visible()
+    page.get_by_role("button", name="Change the card").click()
+    page.get_by_role("button", name="Cancel the subscription").click()
+    expect(page.get_by_text("Your subscription has ended.")).to_be_visible()

@@ -31,7 +31,10 @@ PUBLIC = {
     "account_reset_password_done",
     "account_reset_password_from_key",
     "account_reset_password_from_key_done",
+    "account-closed",
 }
+#: Open to machines that sign what they send.
+SIGNED = {"billing-webhook"}
 #: Login-only; GET unless they change something.
 GET = {
     "account_change_password",
@@ -44,8 +47,23 @@ GET = {
     "job-log-text",
     "job-input",
     "job-file",
+    "job-delete",
+    "account-close",
+    "subscribe",
+    "subscribe-done",
+    "subscribe-status",
+    "subscribe-test",
 }
-POST = {"token-create", "token-revoke", "job-cancel"}
+POST = {
+    "token-create",
+    "token-revoke",
+    "job-cancel",
+    "account-export",
+    "subscribe-start",
+    "subscribe-portal",
+}
+#: Pages with a form that comes back to them.
+FORMS = {"annotate", "profile", "job-delete", "account-close", "subscribe-test"}
 OF_A_JOB = sorted(name for name in GET | POST if name.startswith("job-") and name != "job-list")
 
 
@@ -64,8 +82,8 @@ def ask(client: Client, name: str, url: str) -> int:
 
 
 def test_every_route_is_told_here() -> None:
-    assert {pattern.name for pattern in urlpatterns} == PUBLIC | GET | POST
-    assert not PUBLIC & (GET | POST)
+    assert {pattern.name for pattern in urlpatterns} == PUBLIC | GET | POST | SIGNED
+    assert not (PUBLIC | SIGNED) & (GET | POST)
 
 
 @pytest.mark.parametrize("name", sorted(GET | POST))
@@ -73,7 +91,10 @@ def test_strangers_are_sent_to_sign_in_and_back(name: str, done_job: Job) -> Non
     url = url_of(name, done_job)
     response = Client().post(url) if name in POST else Client().get(url)
     assert response.status_code == 302
-    back = reverse("job-detail", args=[done_job.pk]) if name == "job-status" else url
+    back = {
+        "job-status": reverse("job-detail", args=[done_job.pk]),
+        "subscribe-status": reverse("subscribe-done"),
+    }.get(name, url)
     assert response["Location"] == f"{reverse('account_login')}?next={back}"
 
 
@@ -125,7 +146,7 @@ def test_nothing_changes_by_get(name: str, mine: Client, job: Job) -> None:
     assert mine.get(url_of(name, job)).status_code == 405
 
 
-@pytest.mark.parametrize("name", sorted(POST | {"annotate", "profile"}))
+@pytest.mark.parametrize("name", sorted(POST | FORMS))
 def test_nothing_changes_without_the_forms_secret(name: str, user: User, job: Job) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)

@@ -44,6 +44,14 @@ def test_took(seconds: float, text: str) -> None:
     assert gas_format.took(start + timedelta(seconds=seconds), start) == text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1800, "30 min"), (5400, "1 h 30 min"), (604_800, "7 days"), (0, "0 s"), (None, "")],
+)
+def test_duration(seconds: float | None, text: str) -> None:
+    assert gas_format.duration(seconds) == text
+
+
 def test_shares() -> None:
     assert [gas_format.percent(x) for x in (0, 0.01, 12.34, 100)] == [
         "0.0 %",

@@ -56,6 +56,7 @@ def submit_job(
 def list_jobs(
     request: HttpRequest,
     status: states.Status | None = None,
+    result_state: states.ResultState | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     after: UUID | None = None,
 ) -> JobPage:
@@ -63,6 +64,8 @@ def list_jobs(
     jobs = Job.objects.of(user_of(request))
     if status is not None:
         jobs = jobs.filter(status=status)
+    if result_state is not None:
+        jobs = jobs.filter(result_state=result_state)
     if after is not None:
         last = _find(request, after)
         older = Q(submitted_at__lt=last.submitted_at)

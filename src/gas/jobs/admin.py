@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from gas.jobs import keeping, lifecycle
 from gas.jobs.models import Job, JobEvent, Upload
@@ -47,7 +48,7 @@ class JobAdmin(ReadOnly):
         "tries",
         "worker",
     )
-    list_filter = ("status", "result_state", "keep_halted", "engine", "reference", "failure_code")
+    list_filter = ("status", "result_state", "keep_halted", "erasing", "engine", "failure_code")
     search_fields = ("=id", "owner__email", "filename")
     date_hierarchy = "submitted_at"
     inlines = (EventInline,)
@@ -55,7 +56,7 @@ class JobAdmin(ReadOnly):
 
     @admin.action(description="Cancel", permissions=["view"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        done = sum(lifecycle.cancel(get_services(), job) for job in jobs)
+        done = sum(lifecycle.cancel(get_services(), job, by="the operator") for job in jobs)
         self.message_user(request, f"{done} cancelled; what is over stays as it is.")
 
     @admin.action(description="Try again (failed jobs)", permissions=["view"])
@@ -77,3 +78,14 @@ class UploadAdmin(ReadOnly):
     list_display = ("id", "owner", "filename", "declared_bytes", "state", "created_at")
     list_filter = ("state",)
     search_fields = ("=id", "owner__email", "filename")
+
+
+# procrastinate's own page of messages needs inline styles, which the pages' policy forbids.
+admin.site.unregister(ProcrastinateJob)
+
+
+@admin.register(ProcrastinateJob)
+class MessageAdmin(ReadOnly):
+    list_display = ("id", "queue_name", "task_name", "args", "status", "scheduled_at", "attempts")
+    list_filter = ("queue_name", "task_name", "status")
+    search_fields = ("queueing_lock",)

@@ -18,6 +18,7 @@ from django.db import transaction
 
 from gas.accounts.models import ApiToken, User
 from gas.audit.models import Action, record
+from gas.billing import subscribe
 from gas.errors import GasError
 from gas.jobs import lifecycle, queue
 from gas.jobs.models import Job, Upload
@@ -34,7 +35,9 @@ def ask_erase(svc: Services, job: Job) -> bool:
     before."""
     with transaction.atomic():
         lifecycle.cancel(svc, job)
-        if not Job.objects.filter(pk=job.pk, erasing=False).update(erasing=True):
+        # Its Idempotency-Key is free again: the same request makes a new job.
+        here = Job.objects.filter(pk=job.pk, erasing=False)
+        if not here.update(erasing=True, idempotency_key=None):
             return False
         queue.enqueue(queue.ERASE, job.pk)
         record(Action.ERASE, svc.now(), user_id=job.owner_id, job_id=job.pk, step="asked")
@@ -102,6 +105,12 @@ def erase_account(svc: Services, user_id: uuid.UUID) -> None:
     """Handle one message: ask for the next jobs to be erased; when none is left, the user goes."""
     user = User.objects.filter(pk=user_id, erasing=True).first()
     if user is None:
+        return
+    try:
+        subscribe.close(svc, user)
+    except GasError as error:
+        log.warning("erasing goes on later", extra={"user": str(user_id), "why": str(error)})
+        queue.enqueue(queue.ERASE_ACCOUNT, user_id, at=svc.now() + RETRY)
         return
     for job in Job.objects.of(user)[:BATCH]:
         ask_erase(svc, job)

@@ -381,12 +381,12 @@ def _release(
     return True
 
 
-def cancel(svc: Services, job: Job) -> bool:
-    """The user does not want it any more. A worker that runs it notices at its next heartbeat."""
+def cancel(svc: Services, job: Job, *, by: str = "its owner") -> bool:
+    """Nobody wants it any more. A worker that runs it notices at its next heartbeat."""
     with transaction.atomic():
         done = advance(job.pk, CANCEL, finished_at=svc.now(), lease_until=None)
         if done:
-            _tell(svc, job.pk, job.attempt, "Cancelled by its owner.")
+            _tell(svc, job.pk, job.attempt, f"Cancelled by {by}.")
     return done
 
 

@@ -25,6 +25,7 @@ from procrastinate.tasks import configure_task
 ANNOTATE = "annotate"
 NOTIFY = "notify"
 REAP = "reap"
+BILLING = "billing"
 ARCHIVE = "archive"
 THAW = "thaw"
 RESTORE = "restore"
@@ -37,6 +38,7 @@ QUEUE_OF = {
     ANNOTATE: "annotate",
     NOTIFY: "notify",
     REAP: "reap",
+    BILLING: "reap",
     ARCHIVE: "archive",
     THAW: "restore",
     RESTORE: "restore",
@@ -51,7 +53,7 @@ QUEUES = {
     "notify": "mail to people",
     "archive": "free users' results to the cold tier; what people delete; tidying up",
     "restore": "thaws and restores after an upgrade",
-    "reap": "what was left behind: dead workers' jobs, lost messages",
+    "reap": "what was left behind: dead workers' jobs, lost messages; compares subscriptions",
 }
 
 

@@ -9,6 +9,7 @@ import uuid
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
+from gas.billing import apply
 from gas.jobs import erase, keeping, lifecycle, queue
 from gas.jobs.tidy import tidy
 from gas.notify import notify
@@ -16,6 +17,7 @@ from gas.wiring import get_services
 
 #: Seconds, then minutes ...: every ten seconds. A second reaper finds nothing to do.
 EVERY_TEN_SECONDS = "* * * * * */10"
+EVERY_MINUTE = "* * * * *"
 EVERY_HOUR = "17 * * * *"
 
 
@@ -74,6 +76,12 @@ def reap(timestamp: int) -> None:
     notify.reap(svc)
     keeping.sweep(svc)
     erase.sweep(svc)
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(name=queue.BILLING, queue=queue.QUEUE_OF[queue.BILLING], queueing_lock=queue.BILLING)
+def compare_subscriptions(timestamp: int) -> None:
+    apply.sweep(get_services())
 
 
 @app.periodic(cron=EVERY_HOUR)

@@ -57,8 +57,10 @@ def create(svc: Services, user: User, filename: str, size_bytes: int) -> Upload:
 
 
 def find(svc: Services, user: User, upload_id: uuid.UUID) -> Upload | None:
-    """The upload of ``user`` with this id; None where it is another's, expired, or nowhere."""
-    return Upload.objects.filter(pk=upload_id, owner=user, expires_at__gt=svc.now()).first()
+    """The upload of ``user`` with this id; None where it is another's, expired, deleted with its
+    job, or nowhere."""
+    theirs = Upload.objects.filter(owner=user, expires_at__gt=svc.now())
+    return theirs.exclude(job__erasing=True).filter(pk=upload_id).first()
 
 
 def receive(svc: Services, upload: Upload, chunks: Iterable[bytes]) -> StoredObject:

@@ -30,10 +30,13 @@ def write(svc: Services, mail: Mail) -> Letter:
 
 
 def is_so(mail: Mail) -> bool:
-    """Whether what the mail tells still holds."""
+    """Whether what the mail tells still holds, and is still wanted."""
+    job = mail.job
+    if job.erasing:
+        return False
     if mail.kind == Mail.Kind.ARCHIVE_SOON:
-        job = mail.job
-        return job.result_state == ResultState.STORED and job.archive_due_at is not None
+        leaves = job.result_state == ResultState.STORED and job.archive_due_at is not None
+        return leaves and job.owner.mail_before_archive
     return True
 
 

@@ -13,11 +13,13 @@ from gas.web.context import bare
 
 
 class Text(NamedTuple):
-    """What an error page says: a title, what happened, what to do."""
+    """What an error page says: a title, what happened, what to do; and where the plans are, if
+    another would help."""
 
     title: str
     happened: str
     todo: str
+    plans_url: str = ""
 
 
 TEXTS = {

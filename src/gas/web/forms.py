@@ -1,4 +1,4 @@
-"""The form that uploads."""
+"""The form that uploads, and the one that chooses among jobs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
 from gas.annotate.pack import Pack
+from gas.jobs.states import ResultState, Status
 from gas.wiring import Services
 
 
@@ -47,9 +48,31 @@ class AnnotateForm(forms.Form):
 
     @property
     def once_key(self) -> str | None:
-        once = self.cleaned_data.get("once")
-        return f"form-{once}" if once else None
+        """Names this display of the form with this file: a browser that goes back may show the
+        same form again, for another file."""
+        once, file = self.cleaned_data.get("once"), self.chosen_file
+        return f"form-{once}-{file.size}-{file.name}"[:200] if once else None
 
     def chosen(self, name: str) -> str | None:
         """The ``reference`` or ``engine`` asked for; None where there was no choice."""
         return self.cleaned_data.get(name) or None
+
+
+class JobFilter(forms.Form):
+    """Which of their jobs a person wants to see. What is no choice counts as none."""
+
+    status = forms.ChoiceField(
+        label="Status", required=False, choices=[("", "Any"), *Status.choices]
+    )
+    result = forms.ChoiceField(
+        label="Result",
+        required=False,
+        choices=[("", "Anywhere"), *((v, t) for v, t in ResultState.choices if v)],
+    )
+
+    def chosen(self) -> dict[str, str]:
+        """The fields that say something, by the names of the model's."""
+        self.is_valid()
+        names = {"status": "status", "result": "result_state"}
+        given = {names[key]: value for key, value in self.cleaned_data.items()}
+        return {name: value for name, value in given.items() if value}

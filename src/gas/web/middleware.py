@@ -21,6 +21,7 @@ from gas.config import get_settings
 from gas.jobs.lifecycle import TooLargeForPlan, check_size
 from gas.logs import get_logger
 from gas.web.errors import TEXTS, Text, error_page
+from gas.web.views.subscribe import subscribe_url
 from gas.wiring import get_services
 
 log = get_logger("gas.web.access")
@@ -150,7 +151,8 @@ def _over_cap(request: HttpRequest, user: User, size: int) -> HttpResponse | Non
         allowed = (
             f"The {plan.title.lower()} plan takes files up to {plan.max_upload_bytes:,} bytes."
         )
-        return error_page(request, 413, Text("This file is too large", allowed, error.hint))
+        text = Text("This file is too large", allowed, error.hint, subscribe_url(size))
+        return error_page(request, 413, text)
     return None
 
 

@@ -6,7 +6,8 @@ from allauth.account import views as account
 from django.urls import path, re_path
 from django.urls.resolvers import URLPattern
 
-from gas.web.views import annotate, files, health, home, jobs, logs, profile
+from gas.web.views import account as own_account
+from gas.web.views import annotate, billing, files, health, home, jobs, logs, profile, subscribe
 
 # Those of allauth's that GAS has pages for, under the names that allauth asks for.
 _ACCOUNTS: list[URLPattern] = [
@@ -42,11 +43,22 @@ urlpatterns: list[URLPattern] = [
     path("profile/", profile.profile, name="profile"),
     path("profile/tokens/", profile.token_create, name="token-create"),
     path("profile/tokens/<int:token_id>/revoke/", profile.token_revoke, name="token-revoke"),
+    path("profile/export/", own_account.account_export, name="account-export"),
+    path("profile/close/", own_account.account_close, name="account-close"),
+    path("profile/closed/", own_account.account_closed, name="account-closed"),
+    path("subscribe/", subscribe.subscribe, name="subscribe"),
+    path("subscribe/start", subscribe.start, name="subscribe-start"),
+    path("subscribe/portal", subscribe.portal, name="subscribe-portal"),
+    path("subscribe/done/", subscribe.done, name="subscribe-done"),
+    path("subscribe/done/status/", subscribe.done_status, name="subscribe-status"),
+    path("subscribe/test/", billing.test_page, name="subscribe-test"),
+    path("billing/webhook", billing.webhook, name="billing-webhook"),
     path("annotate/", annotate.annotate, name="annotate"),
     path("jobs/", jobs.job_list, name="job-list"),
     path("jobs/<uuid:job_id>/", jobs.job_detail, name="job-detail"),
     path("jobs/<uuid:job_id>/status/", jobs.job_status, name="job-status"),
     path("jobs/<uuid:job_id>/cancel/", jobs.job_cancel, name="job-cancel"),
+    path("jobs/<uuid:job_id>/delete/", jobs.job_delete, name="job-delete"),
     path("jobs/<uuid:job_id>/log/", logs.job_log, name="job-log"),
     path("jobs/<uuid:job_id>/log.txt", logs.job_log_text, name="job-log-text"),
     path("jobs/<uuid:job_id>/input", files.job_input, name="job-input"),

@@ -59,6 +59,20 @@ def utc(moment: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def clock(moment: datetime | None, now: datetime) -> SafeString | str:
+    """A ``<time>`` in UTC, to the minute; with its date where that is not today."""
+    if moment is None:
+        return ""
+    moment = moment.astimezone(UTC)
+    is_today = moment.date() == now.astimezone(UTC).date()
+    return format_html(
+        '<time datetime="{}">{} UTC</time>',
+        f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        f"{moment:%H:%M}" if is_today else f"{moment:%Y-%m-%d %H:%M}",
+    )
+
+
+@register.filter
 def took(end: datetime | None, start: datetime | None) -> str:
     """From ``start`` to ``end``: ``1.2 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if end is None or start is None:
@@ -71,3 +85,16 @@ def took(end: datetime | None, start: datetime | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """A length of time that somebody chose: ``45 s``, ``30 min``, ``1 h 30 min``, ``7 days``."""
+    if seconds is None:
+        return ""
+    rest, parts = round(seconds), []
+    for unit, length in (("day", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, length)
+        if count:
+            parts.append(f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''}")
+    return " ".join(parts) or "0 s"

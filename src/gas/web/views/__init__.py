@@ -23,4 +23,5 @@ def own_job(request: Request, job_id: uuid.UUID) -> Job:
     job = Job.objects.of(request.user).filter(pk=job_id).first()
     if job is None:
         raise Http404
+    job.owner = request.user
     return job

@@ -17,6 +17,7 @@ from gas.jobs.models import Job
 from gas.storage import CHUNK
 from gas.web.forms import AnnotateForm
 from gas.web.views import Request
+from gas.web.views.subscribe import subscribe_url
 from gas.wiring import Services, get_services
 
 
@@ -71,7 +72,14 @@ def _form(request: Request, svc: Services) -> AnnotateForm:
 def _page(
     request: Request, svc: Services, form: AnnotateForm, error: GasError | None = None
 ) -> HttpResponse:
-    facts = {"form": form, "error": error, "packs": svc.list_packs(), "settings": svc.settings}
+    too_large = isinstance(error, TooLargeForPlan)
+    facts = {
+        "form": form,
+        "error": error,
+        "packs": svc.list_packs(),
+        "settings": svc.settings,
+        "plans_url": subscribe_url(form.chosen_file.size or 0) if too_large else "",
+    }
     status = _status(error) if error else 400 if form.is_bound else 200
     return render(request, "pages/annotate.html", facts, status=status)
 

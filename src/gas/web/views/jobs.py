@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -13,13 +13,16 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
-from gas.jobs import lifecycle
+from gas.accounts.plans import get_plan
+from gas.jobs import erase, lifecycle
 from gas.jobs.models import Job
-from gas.jobs.states import CANCEL, Status
+from gas.jobs.states import CANCEL, ResultState, Status
 from gas.web.findings import found_of
+from gas.web.forms import JobFilter
+from gas.web.keep import Keep, keep_of
 from gas.web.report import report_of
 from gas.web.views import Request, own_job
 from gas.wiring import get_services
@@ -34,19 +37,29 @@ POLL_LIST_S = 4
 @require_safe
 @login_required
 def job_list(request: Request) -> HttpResponse:
-    jobs = Job.objects.of(request.user).defer("summary", "result_files")
+    chosen = JobFilter(request.GET).chosen()
+    jobs = Job.objects.of(request.user).filter(**chosen).defer("summary", "result_files")
     page = Paginator(jobs, PER_PAGE).get_page(request.GET.get("page"))
-    moving = any(not job.is_over for job in page)
-    facts = {"page": page, "poll_s": POLL_LIST_S if moving else None}
+    facts = {
+        "page": page,
+        "poll_s": POLL_LIST_S if any(_changes(job) for job in page) else None,
+        "filter": JobFilter(request.GET if chosen else None, auto_id="by-%s"),
+        "is_filtered": bool(chosen),
+    }
     name = "jobs/_table.html" if request.htmx else "jobs/list.html"
     return render(request, name, facts)
+
+
+def _changes(job: Job) -> bool:
+    moving = (ResultState.ARCHIVING, ResultState.THAWING)
+    return not job.is_over or (job.result_state in moving and not job.keep_halted)
 
 
 @require_safe
 @login_required
 def job_detail(request: Request, job_id: uuid.UUID) -> HttpResponse:
     job = own_job(request, job_id)
-    return render(request, "jobs/detail.html", _facts(job))
+    return render(request, "jobs/detail.html", {**_state(job), **_result(job)})
 
 
 @require_safe
@@ -60,10 +73,10 @@ def job_status(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     job = own_job(request, job_id)  # type: ignore[arg-type]
     if not _is_htmx(request):
         return redirect("job-detail", job_id)
-    facts = _facts(job)
-    if request.GET.get("seen") == facts["seen"]:
+    state = _state(job)
+    if request.GET.get("seen") == state["seen"]:
         return HttpResponse(status=204)
-    return render(request, "jobs/_live.html", {**facts, "is_fragment": True})
+    return render(request, "jobs/_live.html", {**state, **_result(job), "is_fragment": True})
 
 
 @require_POST
@@ -75,29 +88,56 @@ def job_cancel(request: Request, job_id: uuid.UUID) -> HttpResponse:
     return redirect("job-detail", job_id)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def job_delete(request: Request, job_id: uuid.UUID) -> HttpResponse:
+    """Asks first; what is deleted is gone for good."""
+    job = own_job(request, job_id)
+    if request.method != "POST":
+        return render(request, "jobs/delete.html", {"job": job})
+    erase.ask_erase(get_services(), job)
+    messages.success(request, f"{job.filename} is deleted.")
+    return redirect("job-list")
+
+
 def _is_htmx(request: HttpRequest) -> bool:
     return bool(getattr(request, "htmx", False))
 
 
-def _facts(job: Job) -> dict[str, object]:
+def _state(job: Job) -> dict[str, object]:
+    """What may change while the page is open; cheap, for it is asked for again and again."""
+    now = get_services().now()
     ahead = lifecycle.ahead_of(job) if job.status == Status.PENDING else None
     percent = int(job.progress * 100)
-    seen = f"{job.status} {job.attempt} {percent} {ahead} {job.tries} {_poll_s(job)}"
+    keep = _keep(job, now) if job.status == Status.COMPLETED else None
+    poll_s = keep.poll_s if keep else _poll_s(job, now)
+    seen = f"{job.status} {job.attempt} {percent} {ahead} {job.tries} {keep is None and poll_s}"
+    if keep:
+        seen += f" {keep.case} {job.keep_version} {job.archive_due_at} {job.thaw_ready_at}"
     return {
         "job": job,
         "ahead": ahead,
         "percent": percent,
         "is_cancellable": Status(job.status) in CANCEL.sources,
-        "poll_s": _poll_s(job),
+        "keep": keep,
+        "now": now,
+        "poll_s": poll_s,
         "seen": hashlib.sha256(seen.encode()).hexdigest()[:16],
-        "report": report_of(job) if job.status == Status.COMPLETED else None,
-        "found": found_of(get_services(), job) if job.status == Status.COMPLETED else None,
     }
 
 
-def _poll_s(job: Job) -> int | None:
+def _result(job: Job) -> dict[str, object]:
+    if job.status != Status.COMPLETED:
+        return {}
+    return {"report": report_of(job), "found": found_of(get_services(), job)}
+
+
+def _keep(job: Job, now: datetime) -> Keep:
+    return keep_of(job, get_plan(job.owner.plan, get_services().settings), now)
+
+
+def _poll_s(job: Job, now: datetime) -> int | None:
     """Seconds until the browser asks again; None: never, the job is over."""
     if job.is_over:
         return None
-    age = get_services().now() - job.submitted_at
-    return POLL_YOUNG_S if age < YOUNG else POLL_S
+    return POLL_YOUNG_S if now - job.submitted_at < YOUNG else POLL_S

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from gas.accounts import tokens
 from gas.accounts.forms import ProfileForm, TokenForm
+from gas.billing.subscribe import membership_of
 from gas.web.views import Request
 from gas.wiring import get_services
 
@@ -63,5 +64,6 @@ def _page(request: Request, status: int = 200, **facts: object) -> HttpResponse:
         "form": ProfileForm(instance=request.user),
         "token_form": TokenForm(auto_id=SECOND_FORM_IDS),
         "tokens": request.user.api_tokens.all(),
+        "membership": membership_of(get_services(), request.user),
     }
     return render(request, "pages/profile.html", {**defaults, **facts}, status=status)

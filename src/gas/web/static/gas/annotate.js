@@ -45,6 +45,12 @@
         const why = document.createElement("strong");
         why.textContent = wrong;
         about.append(document.createElement("br"), why);
+        if (file.size > maxBytes) {
+          const plans = document.createElement("a");
+          plans.href = `${form.dataset.plansUrl}?size=${file.size}`;
+          plans.textContent = "See the plans";
+          about.append(" ", plans);
+        }
       }
     }
     input.toggleAttribute("aria-invalid", false);
