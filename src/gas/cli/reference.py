@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from gas.annotate.sources_compile import Compiled
     from gas.reference.install import Progress
 
 app = typer.Typer(
@@ -87,7 +88,9 @@ def add_source(
     source: str = typer.Argument(
         help="Name of the source; its INFO keys begin with it.", metavar="NAME"
     ),
-    file: Path = typer.Argument(exists=True, dir_okay=False, help="VCF or BED (.bed)."),
+    file: list[Path] = typer.Argument(
+        exists=True, dir_okay=False, help="VCF or BED (.bed); several are read as one."
+    ),
     field: list[str] = typer.Option(
         [],
         "--field",
@@ -112,9 +115,7 @@ def add_source(
 
     pack = packs.find(name, _folders())
     done = run(pack, source, file, fields=field or None, ids=ids)
-    typer.echo(f"{pack.name} knows {done.alleles:,} alleles or places of {source}.")
-    if done.passed_over:
-        typer.echo(f"Note: {done.passed_over:,} records were passed over: no contig, no bases.")
+    _tell_source(pack.name, source, done)
 
 
 @app.command()
@@ -149,6 +150,12 @@ def install(
     reference: str = typer.Option(
         "", "--reference", "-r", help="Reference to add to, where the recipe is an allele source."
     ),
+    mirror: str = typer.Option(
+        "",
+        "--mirror",
+        metavar="URL",
+        help="Where a copy of the recipe's files is, laid out as MIRROR/HOST/PATH.",
+    ),
     force: bool = _FORCE,
 ) -> None:
     """Install a reference: a public one by its recipe, or from a tar archive, file or address.
@@ -163,18 +170,28 @@ def install(
     from gas.reference.recipes import RECIPES, install_genome, install_source
 
     recipe = RECIPES.get(file_or_url)
+    notes: list[str] = []
     with _download_bar(on_terminal()) as progress:
         if recipe is None:
             pack = run(file_or_url, _installed(), replace_existing=force, progress=progress)
         elif recipe.genes is None:
             pack = packs.find(reference, _folders())
-            install_source(recipe, pack, _installed(), progress)
+            done, notes = install_source(recipe.at(mirror), pack, _installed(), progress)
+            _tell_source(pack.name, recipe.source, done)
         else:
-            built = install_genome(recipe, _installed(), progress, replace_existing=force)
-            pack = built.pack
-            for note in built.notes:
-                typer.echo(f"Note: {note}")
+            built = install_genome(
+                recipe.at(mirror), _installed(), progress, replace_existing=force
+            )
+            pack, notes = built.pack, built.notes
+    for note in notes:
+        typer.echo(f"Note: {note}")
     typer.echo(f"Installed {pack.name} ({pack.assembly}, version {pack.version}) in {pack.path}")
+
+
+def _tell_source(reference: str, source: str, done: Compiled) -> None:
+    typer.echo(f"{reference} knows {done.alleles:,} alleles or places of {source}.")
+    if done.passed_over:
+        typer.echo(f"Note: {done.passed_over:,} records were passed over: no contig, no bases.")
 
 
 def _installed() -> Path:

@@ -95,6 +95,7 @@ class ChildRunner:
             "input": str(source),
             "output": str(results / RESULT),
             "pack": str(task.pack.path),
+            "cache": str(task.pack.cache or ""),
             "engine": task.engine,
             "workers": self._settings.annotate_processes,
             "limits": limits_of(self._settings),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from gas.annotate.contigs import ContigNames
 from gas.annotate.model import open_model
 from gas.annotate.pack import MANIFEST, Pack
 from gas.annotate.sources import SourceSpec, specs_of
@@ -23,12 +24,13 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 def add_source(
     pack: Pack,
     name: str,
-    file: Path,
+    files: Sequence[Path],
     *,
     fields: Sequence[str] | None = None,
     ids: bool | None = None,
 ) -> Compiled:
-    """Compile ``file`` into ``pack`` as the source ``name``; one of that name is replaced.
+    """Compile ``files`` (VCF or BED, one kind) into ``pack`` as the source ``name``; one of that
+    name is replaced.
 
     ``fields``: INFO keys to take (default: the well-known ones of that name, else all). ``ids``:
     whether the ID column holds identifiers for Existing_variation (default: for dbSNP). The pack
@@ -45,7 +47,8 @@ def add_source(
         with TemporaryDirectory() as scratch:
             model = open_model(pack, Path(scratch))
             try:
-                compiled = compile_source(name, file, part, model, pack.contigs, fields, ids)
+                names = ContigNames.of(pack)
+                compiled = compile_source(name, files, part, model, names, fields, ids)
             finally:
                 model.close()
         # Named by its content: whoever has an older one mapped keeps it.

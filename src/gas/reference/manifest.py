@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gas.annotate.model import MODEL_PREFIX
 from gas.annotate.pack import MANIFEST, Pack
 from gas.errors import PackError
 
@@ -60,7 +61,8 @@ def write(
 
 
 def verify(pack: Pack, on_file: Callable[[str], None] = lambda name: None) -> None:
-    """Read every file of a pack and hold it against the manifest.
+    """Read every file of a pack and hold it against the manifest. A compiled model may be missing:
+    a later version of GAS makes its own and removes the one that was built with the pack.
 
     ``on_file`` is told each name before it is read. Raises PackError naming all that differ.
     """
@@ -71,6 +73,8 @@ def verify(pack: Pack, on_file: Callable[[str], None] = lambda name: None) -> No
     for name, expected in files.items():
         on_file(name)
         path = pack.path / name
+        if name.startswith(MODEL_PREFIX) and not path.exists():
+            continue
         if Path(name).name != name or not path.is_file():
             faults.append(f"{name} is missing")
         elif path.stat().st_size != expected.get("size_bytes"):

@@ -1,35 +1,38 @@
 """Public references by name: where their files are, and how a pack is made of them.
 
-A recipe is data. ``genome`` recipes make a pack out of a FASTA and a GFF3; ``source`` recipes add
-allele sources to a pack that is there. Contigs that go by RefSeq accessions are renamed by
-``gas.annotate.assemblies`` (NC_000020.11 → chr20).
+A recipe is data: one with genes makes a pack out of a FASTA and a GFF3, one without adds an allele
+source to a pack that is there. Contigs that go by RefSeq accessions are renamed by
+``gas.annotate.assemblies`` (NC_000020.11 → chr20). docs/references.md says which of the addresses
+were found where.
 """
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gas.annotate import assemblies
 from gas.annotate.pack import Pack
+from gas.annotate.sources_compile import Compiled
 from gas.errors import PackError
 from gas.reference.add_source import add_source
 from gas.reference.build import Built, build
-from gas.reference.fetch import Progress, Remote, fetch
+from gas.reference.fetch import Fetched, Progress, Remote, fetch
 
 _ENSEMBL = "https://ftp.ensembl.org/pub/release-115"
 _NCBI = "https://ftp.ncbi.nlm.nih.gov"
 _GENCODE = "https://ftp.ebi.ac.uk/pub/databases/gencode/Gencode_human/release_19"
 _REFSEQ = f"{_NCBI}/genomes/all/GCF/000/001/405/GCF_000001405.40_GRCh38.p14"
-_MANE = f"{_NCBI}/refseq/MANE/MANE_human/release_1.4"
-_GNOMAD = "https://storage.googleapis.com/gcp-public-data--gnomad/release/4.1/vcf/exomes"
+_MANE = f"{_NCBI}/refseq/MANE/MANE_human/release_1.5"
+_GNOMAD = "https://storage.googleapis.com/gcp-public-data--gnomad/release"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """``genes``: None for an allele source. ``files``: the genome, or the source's files, which
-    are joined. ``size_gb``: of the download, about."""
+    """``genes``: None for an allele source. ``files``: the genome, or the source's files.
+    ``size_gb``: of the download, about."""
 
     name: str
     about: str
@@ -41,7 +44,15 @@ class Recipe:
     genes: Remote | None = None
     #: Of a source: its name within the pack.
     source: str = ""
+    #: Whether contigs that go by RefSeq's accessions are to be named as chromosomes.
     renames: bool = False
+
+    def at(self, mirror: str) -> Recipe:
+        """The same recipe, its files on a mirror (``Remote.at``); itself where ``mirror`` is ""."""
+        if not mirror:
+            return self
+        genes = self.genes.at(mirror) if self.genes is not None else None
+        return replace(self, files=tuple(file.at(mirror) for file in self.files), genes=genes)
 
 
 def _ensembl(folder: str, name: str) -> Remote:
@@ -72,16 +83,16 @@ _ALL = (
         _ensembl("gff3/homo_sapiens", "Homo_sapiens.GRCh38.115.gff3.gz"),
     ),
     Recipe(
-        "grch38-mane-refseq", "MANE 1.4 transcripts of RefSeq on GRCh38", "GRCh38", "1.4",
+        "grch38-mane-refseq", "MANE 1.5 transcripts of RefSeq on GRCh38", "GRCh38", "1.5",
         "public domain (NCBI)", 1.0,
         (Remote(f"{_REFSEQ}/GCF_000001405.40_GRCh38.p14_genomic.fna.gz",
                 f"{_REFSEQ}/md5checksums.txt"),),
-        Remote(f"{_MANE}/MANE.GRCh38.v1.4.refseq_genomic.gff.gz"),
+        Remote(f"{_MANE}/MANE.GRCh38.v1.5.refseq_genomic.gff.gz"),
         renames=True,
     ),
     Recipe(
         "grch37-gencode19", "GENCODE 19 genes on GRCh37", "GRCh37", "19",
-        "GENCODE: open access", 0.9,
+        "GENCODE: open access", 0.8,
         (Remote(f"{_GENCODE}/GRCh37.p13.genome.fa.gz", f"{_GENCODE}/MD5SUMS"),),
         Remote(f"{_GENCODE}/gencode.v19.annotation.gff3.gz", f"{_GENCODE}/MD5SUMS"),
     ),
@@ -90,8 +101,13 @@ _ALL = (
     _dbsnp("GRCh37", "GCF_000001405.25"),
     _dbsnp("GRCh38", "GCF_000001405.40"),
     Recipe(
-        "gnomad-grch38", "gnomAD 4.1 exomes", "GRCh38", "4.1", "ODbL or CC0 (gnomAD terms)", 180,
-        tuple(Remote(f"{_GNOMAD}/gnomad.exomes.v4.1.sites.chr{c}.vcf.bgz")
+        "gnomad-grch37", "gnomAD 2.1.1 exomes", "GRCh37", "2.1.1", "gnomAD's terms of use", 60,
+        (Remote(f"{_GNOMAD}/2.1.1/vcf/exomes/gnomad.exomes.r2.1.1.sites.vcf.bgz"),),
+        source="gnomad",
+    ),
+    Recipe(
+        "gnomad-grch38", "gnomAD 4.1 exomes", "GRCh38", "4.1", "gnomAD's terms of use", 200,
+        tuple(Remote(f"{_GNOMAD}/4.1/vcf/exomes/gnomad.exomes.v4.1.sites.chr{c}.vcf.bgz")
               for c in (*range(1, 23), "X", "Y")),
         source="gnomad",
     ),
@@ -117,8 +133,8 @@ def install_genome(
     genes = fetch(recipe.genes, store, progress)
     built = build(
         recipe.name,
-        genome,
-        [genes],
+        [file.path for file in genome],
+        [genes.path],
         folder,
         assembly=recipe.assembly,
         version=recipe.version,
@@ -127,7 +143,7 @@ def install_genome(
         rename=_name if recipe.renames else None,
     )
     shutil.rmtree(store)
-    return built
+    return Built(built.pack, [*_unchecked([*genome, genes]), *built.notes])
 
 
 def install_source(
@@ -135,27 +151,24 @@ def install_source(
     pack: Pack,
     folder: Path,
     progress: Progress = lambda done, total: None,
-) -> int:
-    """Download the source and add it to ``pack``; the number of its alleles. Raises as
-    ``install_genome``, and PackError where the pack is of another assembly."""
-    if pack.assembly != recipe.assembly:
+) -> tuple[Compiled, list[str]]:
+    """Download the source and add it to ``pack``; what came of it, and notes for a person. Raises
+    as ``install_genome``, and PackError where the pack is of another assembly."""
+    if assemblies.named(pack.assembly) != recipe.assembly:
         raise PackError(
             f"{recipe.name} is of {recipe.assembly}, {pack.name} of {pack.assembly}.",
             hint="Choose the recipe of the same assembly.",
         )
     store = _store(folder, recipe)
     files = [fetch(remote, store, progress) for remote in recipe.files]
-    whole = files[0]
-    if len(files) > 1:
-        # Members of gzip, one behind the other, are gzip; headers in between are read anew.
-        whole = store / "joined.vcf.gz"
-        with whole.open("wb") as out:
-            for file in files:
-                with file.open("rb") as part:
-                    shutil.copyfileobj(part, out)
-    added = add_source(pack, recipe.source, whole)
+    added = add_source(pack, recipe.source, [file.path for file in files])
     shutil.rmtree(store)
-    return added.alleles
+    return added, _unchecked(files)
+
+
+def _unchecked(files: Sequence[Fetched]) -> list[str]:
+    names = [file.path.name for file in files if not file.checked]
+    return [f"No checksum of its publisher is known for {', '.join(names)}."] if names else []
 
 
 def _store(folder: Path, recipe: Recipe) -> Path:
@@ -169,7 +182,5 @@ def _store(folder: Path, recipe: Recipe) -> Path:
 
 def _name(contig: str) -> str:
     """``chr20`` for an accession of chromosome 20; what is no accession stays."""
-    if assemblies.accession_build(contig) is None and contig != "NC_012920.1":
-        return contig
-    chromosome = assemblies.chromosome(contig)
-    return contig if chromosome is None else f"chr{'M' if chromosome == 'MT' else chromosome}"
+    found = assemblies.accessions().get(contig)
+    return contig if found is None else f"chr{'M' if found[1] == assemblies.MT else found[1]}"

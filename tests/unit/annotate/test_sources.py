@@ -99,7 +99,7 @@ def test_each_alt_gets_its_own_and_chr_is_no_matter(tmp_path: Path, pack: Pack) 
     done = add_source(
         pack,
         "mine",
-        vcf(tmp_path, "chr20\t100000\trs1\tA\tC,G\t.\t.\tAF=0.1,0.2;NOTE=a b\n"),
+        [vcf(tmp_path, "chr20\t100000\trs1\tA\tC,G\t.\t.\tAF=0.1,0.2;NOTE=a b\n")],
         ids=True,
     )
     assert done.alleles == 2
@@ -116,7 +116,7 @@ def test_each_alt_gets_its_own_and_chr_is_no_matter(tmp_path: Path, pack: Pack) 
 
 def test_an_indel_is_found_however_it_is_written(tmp_path: Path, pack: Pack) -> None:
     """MT 303 to 309 is a run of C: one more of them can be written in many places."""
-    add_source(pack, "mine", vcf(tmp_path, "MT\t309\t.\tC\tCC\t.\t.\tAF=0.5\n"))
+    add_source(pack, "mine", [vcf(tmp_path, "MT\t309\t.\tC\tCC\t.\t.\tAF=0.5\n")])
     body = (
         "MT\t302\t.\tA\tAC\t.\t.\t.\nMT\t303\t.\tC\tCC\t.\t.\t.\nMT\t307\t.\tCCC\tCCCC\t.\t.\t.\n"
     )
@@ -127,7 +127,7 @@ def test_an_indel_is_found_however_it_is_written(tmp_path: Path, pack: Pack) -> 
 def test_a_bed_names_places(tmp_path: Path, pack: Pack) -> None:
     bed = tmp_path / "places.bed"
     bed.write_text("20\t99999\t100001\tone\n20\t100000\t100002\ttwo; or =\n")
-    add_source(pack, "places", bed)
+    add_source(pack, "places", [bed])
     body = "".join(f"20\t{pos}\t.\tN\tC\t.\t.\t.\n" for pos in range(99_999, 100_004))
     found = [
         [e for e in entries if e.startswith(b"places")] for entries in run(tmp_path, pack, body)
@@ -142,7 +142,7 @@ def test_a_bed_names_places(tmp_path: Path, pack: Pack) -> None:
 
 
 def test_the_inputs_own_values_stay(tmp_path: Path, pack: Pack) -> None:
-    add_source(pack, "mine", vcf(tmp_path, "20\t100000\t.\tA\tC\t.\t.\tAF=0.1;NOTE=ours\n"))
+    add_source(pack, "mine", [vcf(tmp_path, "20\t100000\t.\tA\tC\t.\t.\tAF=0.1;NOTE=ours\n")])
     theirs = '##INFO=<ID=mine_AF,Number=A,Type=Float,Description="Theirs">\n'
     body = "20\t100000\t.\tA\tC\t.\t.\tmine_AF=0.9\n20\t100000\t.\tA\tC\t.\t.\t.\n"
     for header in (theirs, ""):  # declared, or only in a record
@@ -153,9 +153,9 @@ def test_the_inputs_own_values_stay(tmp_path: Path, pack: Pack) -> None:
 
 
 def test_a_source_is_replaced_whole_and_the_manifest_tells(tmp_path: Path, pack: Pack) -> None:
-    add_source(pack, "mine", vcf(tmp_path, "20\t100000\t.\tA\tC\t.\t.\tAF=0.1\n"))
+    add_source(pack, "mine", [vcf(tmp_path, "20\t100000\t.\tA\tC\t.\t.\tAF=0.1\n")])
     first = Pack.open(pack.path)
-    add_source(first, "mine", vcf(tmp_path, "20\t100000\t.\tA\tC\t.\t.\tAF=0.2\n"))
+    add_source(first, "mine", [vcf(tmp_path, "20\t100000\t.\tA\tC\t.\t.\tAF=0.2\n")])
     second = Pack.open(pack.path)
     assert first.digest != second.digest
     assert [spec.name for spec in specs_of(second)] == ["mine"]
@@ -163,6 +163,45 @@ def test_a_source_is_replaced_whole_and_the_manifest_tells(tmp_path: Path, pack:
     manifest.verify(second)
     (entries,) = run(tmp_path, pack, "20\t100000\t.\tA\tC\t.\t.\t.\n")
     assert b"mine_AF=0.2" in entries
+
+
+def test_several_files_make_the_source_that_one_file_would(
+    tmp_path: Path, pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In any order, and whether or not what is read is held in memory."""
+    rows = [
+        f"{contig}\t{pos}\t.\tA\tC,T\t.\t.\tAF=0.{pos % 90 + 10},0.5\n"
+        for contig in ("20", "MT")
+        for pos in range(2_000, 2_100)
+    ]
+    add_source(pack, "mine", [vcf(tmp_path, "".join(rows))])
+    (whole,) = pack.path.glob("source-*")
+    expected = whole.read_bytes()
+    halves = []
+    for number, part in enumerate((rows[1::2], rows[::2])):
+        halves.append(vcf(tmp_path, "".join(part)).rename(tmp_path / f"part{number}.vcf"))
+    monkeypatch.setattr("gas.annotate.sources_compile._HELD", 7)
+    assert add_source(pack, "mine", halves).alleles == 400
+    (joined,) = pack.path.glob("source-*")
+    assert joined.read_bytes() == expected
+    other = tmp_path / "other.vcf"
+    other.write_text(HEADER + COLUMNS + "20\t5\t.\tA\tC\t.\t.\t.\n")
+    with pytest.raises(PackError, match=r"other\.vcf has other fields than part0\.vcf"):
+        add_source(pack, "mine", [halves[0], other])
+    with pytest.raises(PackError, match="one file"):
+        add_source(pack, "mine", [tmp_path / "a.bed", tmp_path / "b.bed"])
+    assert not list(pack.path.glob(".source*"))
+
+
+def test_accessions_of_another_assembly_are_no_contigs_of_this_one(
+    tmp_path: Path, pack: Pack
+) -> None:
+    """dbSNP's contigs are accessions: NC_000020.10 is GRCh37's, NC_000020.11 is GRCh38's."""
+    there = "NC_000020.10\t100000\t.\tA\tC\t.\t.\tAF=0.1\n"
+    done = add_source(pack, "mine", [vcf(tmp_path, there + there.replace(".10", ".11"))])
+    assert (done.alleles, done.passed_over) == (1, 1)
+    with pytest.raises(PackError, match="nothing on any contig"):
+        add_source(pack, "mine", [vcf(tmp_path, there.replace(".10", ".11"))])
 
 
 @pytest.mark.parametrize(
@@ -181,7 +220,7 @@ def test_a_bad_source_leaves_the_pack_as_it_was(
     path.write_text(text)
     before = {file.name for file in pack.path.iterdir()}
     with pytest.raises(PackError, match=said):
-        add_source(pack, name, path)
+        add_source(pack, name, [path])
     new = {file.name for file in pack.path.iterdir()} - before
     assert not [name for name in new if "source" in name or "manifest" in name]
     assert Pack.open(pack.path).digest == pack.digest

@@ -137,6 +137,9 @@ def test_the_compiled_model_is_part_of_the_pack(tmp_path: Path) -> None:
     model.write_bytes(model.read_bytes()[:-1] + b"x")
     with pytest.raises(PackError, match=r"model-.* differs from its sha256"):
         manifest.verify(pack)
+    # A later version of GAS removes it and makes its own.
+    model.unlink()
+    manifest.verify(pack)
 
 
 def test_a_pack_of_that_name_is_not_replaced_unasked(tmp_path: Path) -> None:
