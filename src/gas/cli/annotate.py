@@ -29,7 +29,10 @@ def annotate(
         ..., "-r", "--reference", help="Name of the reference; see `gas reference list`."
     ),
     engine: str = typer.Option(
-        DEFAULT, "-e", "--engine", help="What annotates: gas (as Ensembl VEP), csq (bcftools)."
+        DEFAULT,
+        "-e",
+        "--engine",
+        help="What annotates: gas (as Ensembl VEP), csq (bcftools), vep (a VEP cache).",
     ),
     workers: int = typer.Option(
         1, "-w", "--workers", min=1, help="Processes to use. The result is the same for any number."

@@ -118,6 +118,27 @@ def add_source(
     _tell_source(pack.name, source, done)
 
 
+@app.command("add-vep-cache")
+def add_vep_cache(
+    name: str = typer.Argument(help="Name of the reference.", metavar="PACK"),
+    folder: Path = typer.Argument(
+        exists=True,
+        file_okay=False,
+        help="Ensembl VEP cache: the folder with its info.txt, or one that vepyr made.",
+    ),
+) -> None:
+    """Give a reference your Ensembl VEP cache, for the engine `vep`.
+
+    A cache of Ensembl's is converted into the reference's folder, which takes room there; one that
+    vepyr converted before is linked. A cache that the reference had is replaced.
+    """
+    from gas.reference import packs
+    from gas.reference.add_vep_cache import add_vep_cache as run
+
+    cache = run(packs.find(name, _folders()), folder)
+    typer.echo(f"{name} has the {cache.title}: {len(cache.contigs)} contigs.")
+
+
 @app.command()
 def verify(name: str = typer.Argument(help="Name of the reference.")) -> None:
     """Read every file of a reference and compare it with the manifest's sha256."""

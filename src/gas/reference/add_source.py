@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from gas.annotate.contigs import ContigNames
 from gas.annotate.model import open_model
-from gas.annotate.pack import MANIFEST, Pack
+from gas.annotate.pack import Pack
 from gas.annotate.sources import SourceSpec, specs_of
 from gas.annotate.sources_compile import Compiled, compile_source
 from gas.errors import PackError
@@ -68,16 +68,18 @@ def add_source(
 
 
 def _write_manifest(pack: Pack, spec: SourceSpec, target: Path) -> None:
-    values = json.loads((pack.path / MANIFEST).read_bytes())
-    others = [entry for entry in values.get("sources", []) if entry["name"] != spec.name]
-    gone = {entry["file"] for entry in values.get("sources", []) if entry["name"] == spec.name}
-    values["sources"] = [*others, spec.to_json()]
-    files = {name: about for name, about in values["files"].items() if name not in gone}
-    files[target.name] = {
-        "sha256": manifest.sha256(target),
-        "size_bytes": target.stat().st_size,
-    }
-    values["files"] = dict(sorted(files.items()))
-    part = pack.path / f".{MANIFEST}-{secrets.token_hex(4)}"
-    part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    part.replace(pack.path / MANIFEST)
+    def edit(values: dict[str, Any]) -> None:
+        known = values.get("sources", [])
+        gone = {entry["file"] for entry in known if entry["name"] == spec.name}
+        values["sources"] = [
+            *(entry for entry in known if entry["name"] != spec.name),
+            spec.to_json(),
+        ]
+        files = {name: about for name, about in values["files"].items() if name not in gone}
+        files[target.name] = {
+            "sha256": manifest.sha256(target),
+            "size_bytes": target.stat().st_size,
+        }
+        values["files"] = dict(sorted(files.items()))
+
+    manifest.change(pack, edit)

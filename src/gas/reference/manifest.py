@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gas.annotate.model import MODEL_PREFIX
 from gas.annotate.pack import MANIFEST, Pack
@@ -58,6 +60,18 @@ def write(
         "built_from": [{"name": path.name, "sha256": sha256(path)} for path in inputs],
     }
     (folder / MANIFEST).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def change(pack: Pack, edit: Callable[[dict[str, Any]], None]) -> None:
+    """Let ``edit`` change the values of a pack's manifest, and write it whole or not at all."""
+    values = json.loads((pack.path / MANIFEST).read_bytes())
+    edit(values)
+    part = pack.path / f".{MANIFEST}-{secrets.token_hex(4)}"
+    try:
+        part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        part.replace(pack.path / MANIFEST)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def verify(pack: Pack, on_file: Callable[[str], None] = lambda name: None) -> None:

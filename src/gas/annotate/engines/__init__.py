@@ -11,6 +11,7 @@ contract suite (tests/contract/test_engines.py).
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -88,7 +89,11 @@ class TallyingSession(Session, Protocol):
 
 
 class Engine(Protocol):
-    """One way to annotate. Stateless: a session holds the state."""
+    """One way to annotate. Stateless: a session holds the state.
+
+    It may have ``data(pack) -> str``, what it reads in place of the pack's gene models, as it goes
+    into the header; and ``extra_info(pack)``, the INFO keys that it adds beside its own.
+    """
 
     name: str
     #: True where ``Session.annotate`` depends on its arguments alone, so that slices of a file may
@@ -115,7 +120,30 @@ DEFAULT = "gas"
 ENGINES: dict[str, str] = {
     "csq": "gas.annotate.engines.csq:CsqEngine",
     "gas": "gas.annotate.engines.gas:GasEngine",
+    "vep": "gas.annotate.engines.vep:VepEngine",
 }
+
+#: engine -> (module, what to install): what the plain package does not bring.
+EXTRAS: dict[str, tuple[str, str]] = {"vep": ("vepyr", "gas[vep]")}
+
+
+def offered() -> list[str]:
+    """The engines whose parts are all installed here."""
+    return [name for name in ENGINES if name not in EXTRAS or _is_there(EXTRAS[name][0])]
+
+
+def check_installed(name: str) -> None:
+    """Raises EngineError where a part of the engine ``name`` is not installed here."""
+    module, package = EXTRAS.get(name, ("", ""))
+    if module and not _is_there(module):
+        raise EngineError(
+            f"The engine {name} needs the package {module}, which is not installed here.",
+            hint=f"Install it: pip install '{package}'.",
+        )
+
+
+def _is_there(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def load(name: str, options: Mapping[str, str] | None = None) -> Engine:

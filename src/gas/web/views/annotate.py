@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from gas.annotate.engines import ENGINES
+from gas.annotate.engines import offered
 from gas.errors import GasError, InputError
 from gas.jobs import lifecycle, uploads
 from gas.jobs.lifecycle import Conflict, TooLargeForPlan
@@ -63,7 +63,7 @@ def submit_form(svc: Services, request: Request, form: AnnotateForm) -> Job:
 
 
 def _form(request: Request, svc: Services) -> AnnotateForm:
-    engines = [*ENGINES, *svc.settings.extra_engines]
+    engines = [*offered(), *svc.settings.extra_engines]
     if request.method == "POST":
         return AnnotateForm(svc, engines, svc.list_packs(), data=request.POST, files=request.FILES)
     return AnnotateForm(svc, engines, svc.list_packs(), initial={"once": uuid.uuid4()})
