@@ -14,10 +14,10 @@ from gas.annotate.pack import Pack
 from gas.annotate.run import annotate
 from gas.annotate.sources import normal_form, specs_of
 from gas.annotate.strip import strip
-from gas.errors import PackError
+from gas.errors import EngineError, PackError
 from gas.reference import manifest
 from gas.reference.add_source import add_source
-from tests.annotation import COURSE, NA12878, demo_pack
+from tests.annotation import COURSE, NA12878, demo_pack, records_of, text_of
 
 FREE_1 = next(path for path in COURSE if path.name == "free_1.vcf.gz")
 HEADER = "##fileformat=VCFv4.2\n"
@@ -224,6 +224,62 @@ def test_a_bad_source_leaves_the_pack_as_it_was(
     new = {file.name for file in pack.path.iterdir()} - before
     assert not [name for name in new if "source" in name or "manifest" in name]
     assert Pack.open(pack.path).digest == pack.digest
+
+
+def test_known_and_novel_records_are_counted_alike_in_any_processes(tmp_path: Path) -> None:
+    """Known: the 7,273 common variants of the demo's dbSNP, and MITOMAP's; 20:63426 is one."""
+    body = (
+        "20\t63426\t.\tG\tA\t.\t.\t.\n"  # listed
+        "20\t63426\t.\tG\tC\t.\t.\t.\n"  # another allele there
+        "20\t63426\t.\tG\tC,A\t.\t.\t.\n"  # one of two is listed
+        "20\t63426\t.\tC\tA\t.\t.\t.\n"  # not annotated: REF differs
+        "20\t63427\t.\tN\tA\t.\t.\t.\n"
+    )
+    (tmp_path / "in.vcf").write_text(HEADER + COLUMNS + body)
+    for workers in (1, 2):
+        report = annotate(
+            tmp_path / "in.vcf", tmp_path / "o.vcf.gz", demo_pack(), "gas", workers=workers
+        )
+        values = report.to_json()
+        assert (values["annotated"], values["known"], values["novel"]) == (4, 2, 2)
+
+
+def test_ids_are_filled_where_asked_and_where_there_is_none(tmp_path: Path, pack: Pack) -> None:
+    ids = (
+        "20\t100000\trs1\tA\tC\t.\t.\tAF=0.1\n"
+        "20\t100000\trs1;rs2\tA\tG\t.\t.\tAF=0.1\n"
+        "20\t100001\trs9\tC\tT\t.\t.\tAF=0.1\n"
+    )
+    add_source(pack, "dbsnp", [vcf(tmp_path, ids)])
+    add_source(Pack.open(pack.path), "mine", [vcf(tmp_path, ids.replace("\trs", "\tother"))])
+    body = (
+        "20\t100000\t.\tA\tC,G\t.\t.\t.\n"
+        "20\t100000\tmine\tA\tC\t.\t.\t.\n"
+        "20\t100000\t.\tA\tT\t.\t.\t.\n"
+        "20\t100001\t.\tG\tT\t.\t.\t.\n"  # REF differs
+        "20\t100001\t.\tC\tT\t.\t.\t.\n"
+    )
+    source, out = tmp_path / "in.vcf", tmp_path / "o.vcf.gz"
+    source.write_text(HEADER + COLUMNS + body)
+    wanted = {"no": [b".", b"mine", *[b"."] * 3], "yes": [b"rs1;rs2", b"mine", b".", b".", b"rs9"]}
+    for fill, expected in wanted.items():
+        annotate(source, out, Pack.open(pack.path), "gas", {"fill-id": fill})
+        assert [record[2] for record in records_of(out)] == expected
+    first = records_of(out)[0][7]
+    assert b"|rs1|" in first
+    assert b"|rs1&rs2|" in first
+    assert b'EngineOptions="fill-id=yes"' in text_of(out)
+    with pytest.raises(EngineError, match="Give yes or no"):
+        annotate(source, out, Pack.open(pack.path), "gas", {"fill-id": "maybe"})
+
+
+def test_places_alone_make_nothing_known(tmp_path: Path, pack: Pack) -> None:
+    bed = tmp_path / "places.bed"
+    bed.write_text("20\t0\t60000000\tall\n")
+    add_source(pack, "places", [bed])
+    (tmp_path / "in.vcf").write_text(HEADER + COLUMNS + "20\t100000\t.\tA\tC\t.\t.\t.\n")
+    values = annotate(tmp_path / "in.vcf", tmp_path / "o.vcf.gz", Pack.open(pack.path)).to_json()
+    assert (values["known"], values["novel"]) == (None, None)
 
 
 def test_the_demo_is_whole() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,8 +30,9 @@ Record = list[bytes]
 class InfoField:
     """The INFO key that an engine adds, and the layout of its value.
 
-    The summary finds its columns by name: ``Consequence``; ``SYMBOL`` or ``gene``; ``Feature`` or
-    ``transcript``; ``HGVSp``, ``HGVSc``, ``amino_acid_change`` or ``dna_change``.
+    The summary finds its columns by name: ``Consequence``; ``SYMBOL`` or ``gene``; ``BIOTYPE`` or
+    ``biotype``; ``Feature`` or ``transcript``; ``HGVSp``, ``HGVSc``, ``amino_acid_change`` or
+    ``dna_change``.
     """
 
     key: str
@@ -79,13 +80,24 @@ class TallyingSession(Session, Protocol):
 
     A run that finds this method calls it in place of ``annotate``. The second list holds, for each
     record, what ``gas.annotate.summary.Layout.heads`` would find in its entry: a tuple with one
-    item per row, the row's columns from the consequence to the gene joined by ``|``; or None where
-    there is no entry of the engine's key. Sharing equal tuples saves time.
+    item per row, the row's columns from the consequence to the gene and its biotype joined by
+    ``|``; or None where there is no entry of the engine's key. Sharing equal tuples saves time.
     """
 
     def annotate_with_heads(
         self, records: Sequence[Record]
     ) -> tuple[Sequence[bytes], Sequence[tuple[bytes, ...] | None]]: ...
+
+
+class KnowingSession(Session, Protocol):
+    """A session that can say which records somebody has seen before."""
+
+    #: Places, in the last slice, of records with an ALT allele that an allele source of the
+    #: reference lists; None where there is none to ask.
+    known: Collection[int] | None
+    #: The place of each record in the last slice whose ID is to be filled where it is ``.``, and
+    #: with what; empty where nobody asked for it.
+    ids: Mapping[int, bytes]
 
 
 class Engine(Protocol):

@@ -22,6 +22,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 
 from gas.annotate.contigs import ContigNames
@@ -64,6 +65,7 @@ _COLUMNS = (
     *("PHENO", "PUBMED", "MOTIF_NAME", "MOTIF_POS", "HIGH_INF_POS", "MOTIF_SCORE_CHANGE"),
     "TRANSCRIPTION_FACTORS",
 )
+_FEATURE, _EXISTING = _COLUMNS.index("Feature"), _COLUMNS.index("Existing_variation")
 
 
 class VepEngine:
@@ -102,32 +104,38 @@ class VepEngine:
 
 
 class VepSession:
-    """Hands out the answers in the order of the records."""
+    """Hands out the answers in the order of the records. See ``KnowingSession`` too."""
 
     def __init__(self, marks: bytearray, names: ContigNames, lines: Iterator[bytes]) -> None:
         self._marks = marks
         self._names = names
         self._lines = lines
         self._next = 0
+        self.known: set[int] = set()
 
     def annotate(self, records: Sequence[Record]) -> Sequence[bytes]:
         marks = cut(self._marks, self._next, len(records))
         self._next += len(records)
+        self.known = set()
         return [
-            self._entry(record) if mark == LOCAL else (b"", REF_MISMATCH)[mark - UNFIT]
-            for record, mark in zip(records, marks, strict=True)
+            self._entry(i, record) if mark == LOCAL else (b"", REF_MISMATCH)[mark - UNFIT]
+            for i, (record, mark) in enumerate(zip(records, marks, strict=True))
         ]
 
-    def _entry(self, record: Record) -> bytes:
+    def _entry(self, place: int, record: Record) -> bytes:
         contig = self._names.get(record[0])
         assert contig is not None
         labels = _labels(record)
-        rows = []
+        rows: dict[bytes, list[bytes]] = {}
         for alt in plain_alts(record):
             asked = line_of(contig, record, [alt])
             entry = entry_of(next(self._lines, b""), asked, _TOOL)
-            rows += _named(entry, labels[alt])
-        return _PREFIX + b",".join(rows) if rows else b""
+            for row in _rows(entry):
+                rows.setdefault(row[_FEATURE], []).append(b"|".join([labels[alt], *row[1:]]))
+                if row[_EXISTING]:
+                    self.known.add(place)
+        # Rows of one transcript side by side, alleles in the order of ALT.
+        return _PREFIX + b",".join(chain.from_iterable(rows.values())) if rows else b""
 
     def close(self) -> None:
         self._lines.close()  # type: ignore[attr-defined]  # a generator: closes its file
@@ -143,11 +151,11 @@ def _labels(record: Record) -> dict[bytes, bytes]:
     }
 
 
-def _named(entry: bytes, label: bytes) -> list[bytes]:
-    """The rows of one allele's answer, under the allele's name."""
+def _rows(entry: bytes) -> list[list[bytes]]:
+    """The rows of one allele's answer, as columns."""
     if not entry.startswith(_PREFIX):
         return []
-    return [label + b"|" + row.partition(b"|")[2] for row in entry[len(_PREFIX) :].split(b",")]
+    return [row.split(b"|") for row in entry[len(_PREFIX) :].split(b",")]
 
 
 def _ask(
