@@ -138,9 +138,10 @@ def check_size(svc: Services, user: User, size_bytes: int) -> None:
 
 
 def check_engine(svc: Services, name: str) -> None:
-    """Raises EngineError where ``name`` is none of the engines on offer."""
+    """Raises EngineError where ``name`` is none of the engines on offer here."""
     if name not in svc.settings.extra_engines and name not in engines.ENGINES:
         raise engines.unknown(name)
+    engines.check_installed(name)
 
 
 def _submitted_before(user: User, upload: Upload, idempotency_key: str | None) -> Job | None:
