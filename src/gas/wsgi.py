@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from django.core.wsgi import get_wsgi_application
 
-from gas.config import override_environment
+from gas.config import get_settings, override_environment
+from gas.telemetry import traces
 
 override_environment(DJANGO_SETTINGS_MODULE="gas.settings")
+if get_settings().metrics_token is not None:
+    from gas.telemetry import http_times
+
+    http_times.share(get_settings().metrics_dir)
+traces.set_up(get_settings(), "web")
 application = get_wsgi_application()

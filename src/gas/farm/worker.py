@@ -26,6 +26,7 @@ def run(queue_name: str, settings: Settings) -> None:
     from gas.jobs.queue import ANNOTATE, QUEUES
     from gas.jobs.runner import ChildRunner
     from gas.jobs.tasks import worker_name
+    from gas.telemetry import traces
 
     if queue_name not in QUEUES:
         raise NoSuchQueue(
@@ -34,6 +35,7 @@ def run(queue_name: str, settings: Settings) -> None:
     if queue_name == ANNOTATE:
         scratch.sweep(settings.scratch_dir)
         ChildRunner.warm_up()
+    traces.set_up(settings, queue_name)
     # One connection listens, one beats, one fetches; what tasks do goes through Django's own.
     connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=3)
     with app.replace_connector(connector):

@@ -7,7 +7,18 @@ from django.urls import path, re_path
 from django.urls.resolvers import URLPattern
 
 from gas.web.views import account as own_account
-from gas.web.views import annotate, billing, files, health, home, jobs, logs, profile, subscribe
+from gas.web.views import (
+    annotate,
+    billing,
+    files,
+    health,
+    home,
+    jobs,
+    logs,
+    metrics,
+    profile,
+    subscribe,
+)
 
 # Those of allauth's that GAS has pages for, under the names that allauth asks for.
 _ACCOUNTS: list[URLPattern] = [
@@ -39,6 +50,7 @@ urlpatterns: list[URLPattern] = [
     path("favicon.ico", home.favicon, name="favicon"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     *_ACCOUNTS,
     path("profile/", profile.profile, name="profile"),
     path("profile/tokens/", profile.token_create, name="token-create"),
