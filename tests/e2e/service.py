@@ -66,7 +66,6 @@ class Service:
         clean = {k: v for k, v in clean.items() if not k.startswith(("GAS_", "DJANGO_"))}
         self.environment = {
             **clean,
-            # Of this checkout, whichever one the environment has installed.
             "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
             "PYTHONUNBUFFERED": "1",
             # Quick to notice a death: a test should not wait for half a minute.
