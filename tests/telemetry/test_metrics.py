@@ -253,6 +253,20 @@ def test_a_survey_holds_for_a_while_and_for_longer_where_it_took_long(
     assert read(svc)["gas_survey_seconds", ""] < 3
 
 
+@pytest.mark.django_db(transaction=True)
+def test_surveys_of_several_reapers_at_once_do_not_collide(svc: Services) -> None:
+    def act(_: int) -> None:
+        try:
+            for _round in range(10):
+                survey._write(list(survey._look()), svc.now())
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(act, range(3)))  # raises what one of them raised
+    assert Reading.objects.filter(name="gas_stored_bytes").count() == 3
+
+
 def test_what_is_gone_leaves_the_survey(svc: Services, clock: FakeClock, job: Job) -> None:
     work(svc, job)
     survey.refresh(svc)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -44,12 +44,7 @@ def refresh(svc: Services) -> bool:
         begun = time.monotonic()
         found = list(_look())
         found.append((f.SURVEY, "", time.monotonic() - begun))
-        with transaction.atomic():
-            Reading.objects.filter(name__in=[family.name for family in f.SURVEYED]).delete()
-            Reading.objects.bulk_create(
-                Reading(name=family.name, label=label, value=value, at=svc.now())
-                for family, label, value in found
-            )
+        _write(found, svc.now())
     now = svc.now()
     Reading.objects.update_or_create(
         name=f.REAPED.name, label="", defaults={"value": now.timestamp(), "at": now}
@@ -62,6 +57,21 @@ def _is_due(svc: Services) -> bool:
     if last is None:
         return True
     return svc.now() >= last.at + timedelta(seconds=max(HOLDS_S, SHARE * last.value))
+
+
+def _write(found: Iterable[Read], now: datetime) -> None:
+    """Two reapers may do so at once: the later one's values stand. In one order, so that neither
+    waits for the other for ever."""
+    rows = sorted(found, key=lambda read: (read[0].name, read[1]))
+    surveyed = Reading.objects.filter(name__in=[family.name for family in f.SURVEYED])
+    with transaction.atomic():
+        Reading.objects.bulk_create(
+            (Reading(name=of.name, label=label, value=value, at=now) for of, label, value in rows),
+            update_conflicts=True,
+            unique_fields=["name", "label"],
+            update_fields=["value", "at"],
+        )
+        surveyed.filter(at__lt=now).delete()  # of what there is no more
 
 
 def _look() -> Iterator[Read]:
