@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "gas.billing",
     "gas.jobs",
     "gas.notify",
+    "gas.telemetry",
     "gas.web",
 ]
 

@@ -33,9 +33,20 @@ from gas.jobs import lanes, queue
 from gas.jobs.fairness import cost_of
 from gas.jobs.models import NEXT_ATTEMPT, Job, JobEvent, Upload, advance, holds
 from gas.jobs.runner import Outcome, Task
-from gas.jobs.states import CANCEL, CLAIM, COMPLETE, FAIL, RELEASE, RETRY, ResultState, Status
+from gas.jobs.states import (
+    CANCEL,
+    CLAIM,
+    COMPLETE,
+    FAIL,
+    GAVE_UP,
+    RELEASE,
+    RETRY,
+    ResultState,
+    Status,
+)
 from gas.notify import notify
 from gas.notify.models import Mail
+from gas.telemetry import counting, families, traces
 from gas.wiring import Services
 
 log = logging.getLogger(__name__)
@@ -117,6 +128,8 @@ def submit(
             )
             _tell(svc, job.pk, 0, f"Submitted: {upload.filename}, {size_bytes:,} bytes.")
             queue.enqueue(queue.ANNOTATE, job.pk, priority=priority)
+            counting.count(families.JOB_EVENTS, "submit")
+            traces.remember(job.pk)
     except IntegrityError:  # the same request, at the same moment
         if (found := _submitted_before(user, upload, idempotency_key)) is not None:
             return found
@@ -138,9 +151,10 @@ def check_size(svc: Services, user: User, size_bytes: int) -> None:
 
 
 def check_engine(svc: Services, name: str) -> None:
-    """Raises EngineError where ``name`` is none of the engines on offer."""
+    """Raises EngineError where ``name`` is none of the engines on offer here."""
     if name not in svc.settings.extra_engines and name not in engines.ENGINES:
         raise engines.unknown(name)
+    engines.check_installed(name)
 
 
 def _submitted_before(user: User, upload: Upload, idempotency_key: str | None) -> Job | None:
@@ -179,6 +193,12 @@ def annotate(
     claim = _claim(svc, job_id, worker)
     if claim is None:
         return
+    with traces.span("annotate", of_job=job_id, attempt=claim.attempt, engine=claim.job.engine):
+        _run(svc, claim, stopping)
+
+
+def _run(svc: Services, claim: Claim, stopping: Callable[[], bool]) -> None:
+    job_id = claim.job.pk
     try:
         outcome = svc.runner.run(_task(svc, claim), _keeper(svc, claim, stopping))
     except LostClaim:
@@ -214,6 +234,9 @@ def _claim(svc: Services, job_id: uuid.UUID, worker: str) -> Claim | None:
             return None
         job = Job.objects.get(pk=job_id)  # ours and locked until the commit: our own token
         _tell(svc, job_id, job.attempt, f"Attempt {job.attempt} begins on {worker}.")
+        if job.attempt == 1:
+            waited = (now - job.submitted_at).total_seconds()
+            counting.count(families.JOB_WAIT, value=waited)
     lanes.started(job.fair_start)
     return Claim(job, lease)
 
@@ -283,6 +306,10 @@ def _publish(svc: Services, claim: Claim, outcome: Outcome) -> bool:
         if won:
             records = outcome.summary.get("records", 0)
             _tell(svc, job.pk, claim.attempt, f"Completed: {records:,} records.")
+            took = svc.now() - (job.started_at or svc.now())
+            counting.count(families.JOB_RUN, value=took.total_seconds())
+            counting.count(families.RECORDS, value=records)
+            traces.note(outcome="completed", records=records)
             notify.ask(svc, job.pk, Mail.Kind.JOB_OVER, round=job.reruns)
             if due is not None:
                 queue.enqueue(queue.ARCHIVE, job.pk, at=due)
@@ -355,6 +382,8 @@ def fail(svc: Services, job: Job, code: str, reason: str, *guards: Q) -> bool:
         ):
             return False
         _tell(svc, job.pk, job.attempt, f"Failed: {reason}")
+        counting.count(families.JOB_FAILURES, code)
+        traces.note(outcome="failed", code=code)
         notify.ask(svc, job.pk, Mail.Kind.JOB_OVER, round=job.reruns)
     return True
 
@@ -367,7 +396,7 @@ def try_again(svc: Services, job: Job, reason: str, *guards: Q) -> bool:
             f"GAS tried {tries} times and gave up. The last time: {reason} "
             "Your file is kept: submit it again, or ask the operator."
         )
-        return fail(svc, job, "gave-up", sentence, *guards)
+        return fail(svc, job, GAVE_UP, sentence, *guards)
     wait_s = svc.settings.retry_backoff_s * BACKOFF_FACTOR ** (tries - 1)
     wait_s *= 1 + BACKOFF_SPREAD * random.uniform(-1, 1)  # noqa: S311 - not a secret
     at = svc.now() + timedelta(seconds=wait_s)
@@ -399,6 +428,7 @@ def _release(
             return False
         _tell(svc, job.pk, job.attempt, reason)
         _enqueue(job, at)
+        traces.note(outcome="released")
     return True
 
 

@@ -10,7 +10,9 @@ from django.db import models
 from django.db.models import F, Q
 
 from gas.jobs.fields import OrderedJSON
-from gas.jobs.states import ResultState, Status, Transition
+from gas.jobs.states import NAMES, ResultState, Status, Transition
+from gas.telemetry.counting import count
+from gas.telemetry.families import JOB_EVENTS, RESULT_EVENTS, Family
 
 
 class Upload(models.Model):
@@ -212,10 +214,11 @@ class Job(models.Model):
 def advance(job_id: uuid.UUID, way: Transition, *guards: Q, **changes: Any) -> bool:
     """Take the job along ``way`` if it still stands at its start and ``guards`` hold.
 
-    One UPDATE; returns whether this caller was the one. ``changes`` are set in the same stroke.
+    One UPDATE; returns whether this caller was the one. ``changes`` are set in the same stroke,
+    and the step is counted.
     """
     here = Job.objects.filter(*guards, pk=job_id, status__in=way.sources)
-    return here.update(status=way.target, **changes) == 1
+    return _counted(here.update(status=way.target, **changes), JOB_EVENTS, way)
 
 
 def move_result(job: Job, way: Transition, *guards: Q, **changes: Any) -> bool:
@@ -227,7 +230,14 @@ def move_result(job: Job, way: Transition, *guards: Q, **changes: Any) -> bool:
         result_state__in=way.sources,
         erasing=False,
     )
-    return here.update(result_state=way.target, keep_version=F("keep_version") + 1, **changes) == 1
+    moved = here.update(result_state=way.target, keep_version=F("keep_version") + 1, **changes)
+    return _counted(moved, RESULT_EVENTS, way)
+
+
+def _counted(updated: int, family: Family, way: Transition) -> bool:
+    if updated:
+        count(family, NAMES[way])
+    return updated == 1
 
 
 def holds(attempt: int) -> Q:

@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from gas.annotate.engines import ENGINES
+from gas.annotate.engines import offered
 from gas.api.problems import for_people
 from gas.errors import GasError, InputError
 from gas.jobs import lifecycle, uploads
@@ -82,7 +82,7 @@ def _find(svc: Services, request: Request, upload_id: uuid.UUID | None) -> Uploa
 
 
 def _form(request: Request, svc: Services) -> AnnotateForm:
-    engines = [*ENGINES, *svc.settings.extra_engines]
+    engines = [*offered(), *svc.settings.extra_engines]
     if request.method == "POST":
         return AnnotateForm(svc, engines, svc.list_packs(), data=request.POST, files=request.FILES)
     return AnnotateForm(svc, engines, svc.list_packs(), initial={"once": uuid.uuid4()})
