@@ -64,10 +64,46 @@ def worker(
     DATABASE_URL and storage). On SIGTERM it finishes what it has, for GAS_STOP_GRACE_S at most,
     then hands it back.
     """
+    from gas.farm import first_start
     from gas.farm import worker as work
 
     _override(data=data)
+    first_start.prepare_folders(get_settings())
     work.run(queue, get_settings())
+
+
+def web(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port.", show_default="8000")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Data folder.", show_default="GAS_DATA_DIR")
+    ] = None,
+) -> None:
+    """Run one web part, in the foreground.
+
+    `gas up` starts its own; this is for hosts and containers that run nothing else, with the same
+    DATABASE_URL, GAS_SECRET_KEY and storage. It changes no table: see `gas migrate`. On SIGTERM it
+    finishes the requests it has.
+    """
+    from gas.farm.serve import serve
+
+    _override(host=host, port=port, data=data)
+    serve(get_settings())
+
+
+def migrate() -> None:
+    """Bring the database's tables up to this version of GAS.
+
+    `gas up` does it by itself; hosts and containers that run one part only need it once for each
+    new version. May run on several hosts at once, and again: they take turns, and what is done
+    stays as it is. Make the first operator with `gas manage createsuperuser`.
+    """
+    from gas.farm.schema import migrate as run
+
+    run(operator=False)
+    say("The database is up to date.")
 
 
 def manage(context: typer.Context) -> None:

@@ -29,9 +29,10 @@ from typing import IO
 from gas import procs
 from gas.config import Settings, child_environment, get_settings, override_environment
 from gas.errors import GasError
-from gas.farm import first_start
+from gas.farm import first_start, schema
 from gas.farm.postgres import EmbeddedPostgres
 from gas.farm.postgres import stop as stop_postgres
+from gas.farm.serve import gunicorn_command
 
 POLL_S = 0.2
 READY_TIMEOUT_S = 60.0
@@ -133,26 +134,8 @@ class Supervisor:
         self.settings = get_settings()
 
     def _migrate(self) -> None:
-        from gas.setup import setup_django
-
-        setup_django()
-        from django.core.management import call_command
-        from django.db import OperationalError, connection, connections
-
         begun = time.monotonic()
-        try:
-            with connection.cursor() as cursor:
-                # Two starts on one database take turns.
-                cursor.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"gas mig")])
-                call_command("migrate", interactive=False, verbosity=0)
-                call_command("createcachetable", verbosity=0)
-                password = first_start.ensure_operator()
-        except OperationalError as error:
-            raise DoesNotStart(
-                f"The database does not answer: {' '.join(str(error).split())}",
-                hint="Is DATABASE_URL right, and is that server up?",
-            ) from None
-        connections.close_all()
+        password = schema.migrate(operator=True)
         self.say(f"  {'database':<12} ready     {'':<11} {time.monotonic() - begun:.1f} s")
         if password is not None:
             self.say(f"  First start. Operator's account: {first_start.OPERATOR}")
@@ -193,16 +176,7 @@ class Supervisor:
     def _web_part(self) -> Part:
         assert self._listener is not None
         handle = self._listener.fileno()
-        command = [
-            sys.executable, "-m", "gunicorn", "gas.wsgi:application", "--name", "gas-web",
-            "--bind", f"fd://{handle}", "--worker-class", "gas.farm.web.Worker",
-            "--workers", str(self.settings.web_workers),
-            "--threads", str(self.settings.web_threads), "--keep-alive", "15",
-            "--graceful-timeout", "15", "--timeout", "60", "--no-control-socket",
-            "--worker-tmp-dir", str(self.settings.scratch_dir),
-            # Our own log line for each request names its user, route and time.
-            "--log-level", "warning",
-        ]  # fmt: skip
+        command = gunicorn_command(self.settings, f"fd://{handle}")
         # gunicorn's master ends its workers on SIGTERM, and they end when it is gone.
         launch = self._launcher("web", command, signal.SIGTERM, pass_fds=(handle,))
         return Part("web", launch, functools.partial(self._stop, grace_s=20))
