@@ -107,6 +107,22 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="Processes that one annotation may use (`--workers`)."
     )
 
+    protection: Literal["none", "asg", "ecs"] = Field(
+        "none",
+        description="What an annotator protects itself by before it takes a job: `asg`, its "
+        "instance in an EC2 Auto Scaling group; `ecs`, its task in Amazon ECS. `none`: whoever "
+        "stops it gives it time.",
+    )
+    instance_metadata: str = Field(
+        "http://169.254.169.254",
+        description="Where `asg` learns which instance this is (IMDSv2).",
+    )
+    ecs_agent_uri: str | None = Field(
+        None,
+        validation_alias="ECS_AGENT_URI",
+        description="Where `ecs` asks; set by ECS in each container.",
+    )
+
     default_engine: str = Field("gas", description="Engine used where a job names none.")
     default_reference: str = Field("demo", description="Reference used where a job names none.")
     extra_engines: list[str] = Field(
@@ -357,6 +373,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _ecs_has_its_agent(self) -> Self:
+        if self.protection == "ecs" and not self.ecs_agent_uri:
+            raise ValueError("GAS_PROTECTION=ecs needs ECS_AGENT_URI, which ECS sets in a task")
+        return self
+
+    @model_validator(mode="after")
     def _fit_for_production(self) -> Self:
         if self.env == "production" and (self.base_url is None or self.mail != "smtp"):
             raise ValueError("GAS_ENV=production needs GAS_BASE_URL and GAS_MAIL=smtp")
@@ -412,6 +434,11 @@ class Settings(BaseSettings):
     @property
     def cold_dir(self) -> Path:
         return self.service_dir / "cold"
+
+    @property
+    def run_dir(self) -> Path:
+        """What the running processes tell each other: locks, counters, the farm's state."""
+        return self.service_dir / "run"
 
     @property
     def mail_dir(self) -> Path:

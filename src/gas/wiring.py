@@ -16,6 +16,9 @@ from django.utils.module_loading import import_string
 from gas.annotate.pack import Pack
 from gas.billing import BillingProvider
 from gas.config import Settings, get_settings
+from gas.farm.protection import Layers, NoProtection, Protection
+from gas.farm.protection.instance import InstanceProtection
+from gas.farm.protection.local import LocalProtection
 from gas.jobs.runner import ChildRunner, Runner
 from gas.notify.mailer import DjangoMailer, Mailer
 from gas.reference import packs
@@ -94,6 +97,29 @@ def make_cold(settings: Settings, clock: Callable[[], datetime]) -> ColdTier:
             put_options=_sse(settings),
         )
     return ColdFolder(settings.cold_dir, settings.cold_thaw_s, clock)
+
+
+def make_protection(settings: Settings, name: str | None, *, scaled: bool) -> Protection:
+    """What protects a worker: the lock ``name`` towards the supervisor of this machine, and where
+    the worker's queue is ``scaled`` by a cloud, the one that the settings name."""
+    layers: list[Protection] = []
+    if name is not None:
+        layers.append(LocalProtection(settings.run_dir / f"{name}.lock"))
+    if scaled and (cloud := _cloud_protection(settings)) is not None:
+        layers.append(InstanceProtection(cloud, settings.run_dir / ".instance"))
+    return Layers(layers) if layers else NoProtection()
+
+
+def _cloud_protection(settings: Settings) -> Protection | None:
+    if settings.protection == "asg":
+        from gas.farm.protection import asg
+
+        return asg.AsgProtection(settings.instance_metadata, asg.make_client)
+    if settings.protection == "ecs":
+        from gas.farm.protection.ecs import EcsProtection
+
+        return EcsProtection(settings.ecs_agent_uri or "")
+    return None
 
 
 def s3_client(settings: Settings) -> Any:

@@ -1,4 +1,4 @@
-"""The settings choose the stores."""
+"""The settings choose the stores, and what protects a worker."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 
 from gas.config import Settings, SettingsError, get_settings
+from gas.farm.protection import NoProtection
+from gas.farm.protection.asg import AsgProtection
+from gas.farm.protection.ecs import EcsProtection
+from gas.farm.protection.instance import InstanceProtection
+from gas.farm.protection.local import LocalProtection, is_busy
 from gas.storage.cold import ColdFolder
 from gas.storage.glacier import GlacierTier
 from gas.storage.local import LocalStorage
 from gas.storage.s3 import S3Storage
-from gas.wiring import make_cold, make_storage, system_clock
+from gas.wiring import make_cold, make_protection, make_storage, system_clock
 
 
 @pytest.fixture
@@ -65,6 +70,8 @@ def test_s3_and_glacier_by_setting(settings: pytest.MonkeyPatch, tmp_path: Path)
         ({"GAS_S3_PREFIX": "no-slash"}, "GAS_S3_PREFIX"),
         ({"GAS_S3_ACCESS_KEY_ID": "alone"}, "GAS_S3_SECRET_ACCESS_KEY"),
         ({"GAS_S3_ENDPOINT": "host:9000"}, "GAS_S3_ENDPOINT"),
+        ({"GAS_PROTECTION": "helmet"}, "GAS_PROTECTION"),
+        ({"GAS_PROTECTION": "ecs"}, "ECS_AGENT_URI"),
         ({"GAS_GLACIER_CLASS": "ICE"}, "GAS_GLACIER_CLASS"),
     ],
 )
@@ -75,3 +82,33 @@ def test_what_does_not_fit_is_told_by_name(
         settings.setenv(name, value)
     with pytest.raises(SettingsError, match=names):
         read()
+
+
+def _layers(name: str | None, *, scaled: bool) -> list[object]:
+    protection = make_protection(read(), name, scaled=scaled)
+    return [
+        layer._cloud if isinstance(layer, InstanceProtection) else layer
+        for layer in getattr(protection, "_layers", [protection])
+    ]
+
+
+def test_a_worker_of_the_supervisor_is_protected_by_the_lock_of_its_name(
+    settings: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (layer,) = _layers("annotator-7", scaled=True)
+    assert isinstance(layer, LocalProtection)
+    layer.protect()
+    assert is_busy(tmp_path / "service" / "run" / "annotator-7.lock")
+
+
+@pytest.mark.parametrize(("kind", "cloud"), [("asg", AsgProtection), ("ecs", EcsProtection)])
+def test_a_cloud_protects_by_setting_and_only_what_it_scales(
+    settings: pytest.MonkeyPatch, kind: str, cloud: type
+) -> None:
+    settings.setenv("GAS_PROTECTION", kind)
+    settings.setenv("ECS_AGENT_URI", "http://127.0.0.1:1/v3")
+    near, far = _layers("annotator-7", scaled=True)
+    assert isinstance(near, LocalProtection)
+    assert isinstance(far, cloud)
+    assert isinstance(_layers(None, scaled=True)[0], cloud)
+    assert isinstance(_layers(None, scaled=False)[0], NoProtection)

@@ -57,19 +57,23 @@ def worker(
     data: Annotated[
         Path | None, typer.Option(help="Data folder.", show_default="GAS_DATA_DIR")
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="What `gas up` knows it by; leave it out.", show_default="none"),
+    ] = None,
 ) -> None:
     """Run one worker of a queue, in the foreground.
 
     `gas up` starts its own; this is for more of them, here or on other machines (with the same
     DATABASE_URL and storage). On SIGTERM it finishes what it has, for GAS_STOP_GRACE_S at most,
-    then hands it back.
+    then hands it back. On SIGUSR1 it finishes what it has, however long that takes, and ends.
     """
     from gas.farm import first_start
     from gas.farm import worker as work
 
     _override(data=data)
     first_start.prepare_folders(get_settings())
-    work.run(queue, get_settings())
+    work.run(queue, get_settings(), name)
 
 
 def web(

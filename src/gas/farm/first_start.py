@@ -42,6 +42,7 @@ def _prepare_folders(settings: Settings) -> None:
         settings.objects_dir,
         settings.mail_dir,
         settings.logs_dir,
+        settings.run_dir,
         settings.scratch_dir,
     ):
         folder.mkdir(mode=0o700, exist_ok=True)

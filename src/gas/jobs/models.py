@@ -143,6 +143,11 @@ class Job(models.Model):
             models.Index(
                 fields=["submitted_at"], name="job_waiting", condition=Q(status=Status.PENDING)
             ),
+            # How many arrive and how long they run: the farm is scaled by it, every second.
+            models.Index(fields=["submitted_at"], name="job_arrivals"),
+            models.Index(
+                fields=["finished_at"], name="job_ended", condition=Q(status=Status.COMPLETED)
+            ),
             models.Index(
                 fields=["lease_until"], name="job_lease", condition=Q(status=Status.RUNNING)
             ),
