@@ -7,7 +7,7 @@ WORKERS ?= 2
 PYTEST := $(RUN) -m pytest -q -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint format bench concordance lock clean
+.PHONY: help setup demo test test-long lint format bench concordance check-deploy lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,16 @@ bench: $(VENV)/dev.stamp ## Measure speed, beside named baselines
 concordance: $(VENV)/dev.stamp ## Compare our engine with Ensembl VEP, column by column
 	@$(RUN) bench/concordance.py src/gas/reference/packs/demo bench/data/sim30k.vep115.chr20.vcf.gz
 
+# A set of tools of its own: they are large, and pin other versions than GAS does.
+deploy/.venv/stamp: deploy/requirements-check.lock
+	@test -x deploy/.venv/bin/python || $(PYTHON) -m venv deploy/.venv
+	@echo "Installing what checks deploy/ (once) ..."
+	@deploy/.venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r deploy/requirements-check.lock
+	@touch $@
+
+check-deploy: $(VENV)/run.stamp deploy/.venv/stamp ## Check deploy/: AWS template, Helm chart, Dockerfile
+	@deploy/.venv/bin/python deploy/checks $(ARGS)
+
 lock: $(VENV)/dev.stamp ## Pin the newest versions that pyproject.toml allows
 	@for extra in "" "--extra dev"; do \
 	  out=requirements$${extra:+-dev}.lock; \
@@ -60,6 +70,11 @@ lock: $(VENV)/dev.stamp ## Pin the newest versions that pyproject.toml allows
 	    --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" $$extra pyproject.toml build-requirements.in -o $$out; \
 	done
+	@for part in aws/requirements requirements-check; do \
+	  $(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command "make lock" deploy/$$part.in -o deploy/$$part.lock; \
+	done
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) deploy/.venv deploy/build build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

@@ -4,6 +4,7 @@ buckets, the secrets. `Gas` is the rest. docs/deploy-aws.md tells the steps."""
 from __future__ import annotations
 
 import aws_cdk as cdk
+
 from gas_aws.base import Base
 from gas_aws.options import Options
 from gas_aws.service import Service

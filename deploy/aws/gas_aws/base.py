@@ -111,9 +111,7 @@ class Base(cdk.Stack):
         )
         bucket.add_to_resource_policy(
             iam.PolicyStatement(
-                principals=[
-                    iam.ServicePrincipal("logdelivery.elasticloadbalancing.amazonaws.com")
-                ],
+                principals=[iam.ServicePrincipal("logdelivery.elasticloadbalancing.amazonaws.com")],
                 actions=["s3:PutObject"],
                 resources=[bucket.arn_for_objects(f"alb/AWSLogs/{self.account}/*")],
                 conditions={"StringEquals": {"aws:SourceAccount": self.account}},

@@ -21,7 +21,7 @@ class Database(Construct):
         self, scope: Construct, name: str, options: Options, base: Base, network: Network
     ) -> None:
         super().__init__(scope, name)
-        engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17)
+        engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17_9)
         self.instance = rds.DatabaseInstance(
             self,
             "Postgres",

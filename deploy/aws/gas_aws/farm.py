@@ -174,7 +174,5 @@ class _Scale:
     def __init__(self, policy_arn: str) -> None:
         self._policy_arn = policy_arn
 
-    def bind(
-        self, _scope: Construct, _alarm: cloudwatch.IAlarm
-    ) -> cloudwatch.AlarmActionConfig:
+    def bind(self, _scope: Construct, _alarm: cloudwatch.IAlarm) -> cloudwatch.AlarmActionConfig:
         return cloudwatch.AlarmActionConfig(alarm_action_arn=self._policy_arn)

@@ -1,9 +1,9 @@
 """What a host is: its role's permissions, its settings, its launch template.
 
-    web         serves pages and API behind the load balancer
-    annotator   runs one worker of the queue `annotate`
-    utils       runs one worker for each of the other queues, tells CloudWatch how long the queue is,
-                and hears from S3 what was thawed
+web         serves pages and API behind the load balancer
+annotator   runs one worker of the queue `annotate`
+utils       runs one worker for each of the other queues, tells CloudWatch how long the queue is,
+            and hears from S3 what was thawed
 """
 
 from __future__ import annotations
@@ -110,6 +110,8 @@ class Host(Construct):
         return [
             # A worker protects itself from scale-in before it claims a job.
             _allow("Protect", ["autoscaling:SetInstanceProtection"], [self._group_arn()]),
+            # To learn its group; the action knows no resource.
+            _allow("WhichGroup", ["autoscaling:DescribeAutoScalingInstances"], ["*"]),
         ]
 
     def _utils_statements(self) -> list[iam.PolicyStatement]:
@@ -122,18 +124,14 @@ class Host(Construct):
             publish,
             _allow("Cold", COLD_ACTIONS, [base.cold.arn_for_objects("cold/*")]),
             _allow("ColdNames", BUCKET_ACTIONS, [base.cold.bucket_arn]),
-            _allow(
-                "Thaws", ["sqs:ReceiveMessage", "sqs:DeleteMessage"], [base.thaws.queue_arn]
-            ),
+            _allow("Thaws", ["sqs:ReceiveMessage", "sqs:DeleteMessage"], [base.thaws.queue_arn]),
         ]
 
     def _mail(self) -> iam.PolicyStatement:
         statement = _allow("Mail", ["ses:SendEmail", "ses:SendRawEmail"], [
             self._around.mail_identity_arn
         ])  # fmt: skip
-        statement.add_condition(
-            "StringEquals", {"ses:FromAddress": self._around.parameters.sender}
-        )
+        statement.add_condition("StringEquals", {"ses:FromAddress": self._around.parameters.sender})
         return statement
 
     def _group_arn(self) -> str:
@@ -169,6 +167,7 @@ class Host(Construct):
             "GAS_STORAGE": "s3",
             "GAS_S3_BUCKET": base.objects.bucket_name,
             "GAS_S3_REGION": cdk.Aws.REGION,
+            "AWS_DEFAULT_REGION": cdk.Aws.REGION,
             "GAS_COLD_TIER": "glacier",
             "GAS_GLACIER_BUCKET": base.cold.bucket_name,
             "GAS_MAIL": "ses",
@@ -179,7 +178,11 @@ class Host(Construct):
         if self.role_name == "web":
             found |= {"GAS_HOST": "0.0.0.0", "GAS_PORT": str(WEB_PORT), "GAS_TRUST_PROXY": "true"}
         if self.role_name == "annotator":
-            found |= {"GAS_STOP_GRACE_S": str(options.drain_s), "GAS_ANNOTATE_PROCESSES": "2"}
+            found |= {
+                "GAS_STOP_GRACE_S": str(options.drain_s),
+                "GAS_ANNOTATE_PROCESSES": "2",
+                "GAS_PROTECTION": "asg",
+            }
         return found
 
     # -- the machine ---------------------------------------------------------------------------

@@ -17,9 +17,7 @@ class Network(Construct):
     """A VPC over two zones: load balancer and NAT in public subnets, hosts in private ones, the
     database in subnets without a way out."""
 
-    def __init__(
-        self, scope: Construct, name: str, options: Options, key: kms.IKey
-    ) -> None:
+    def __init__(self, scope: Construct, name: str, options: Options, key: kms.IKey) -> None:
         super().__init__(scope, name)
         self.vpc = ec2.Vpc(
             self,
@@ -62,7 +60,7 @@ class Network(Construct):
         self.balancer.add_egress_rule(self.web, ec2.Port.tcp(WEB_PORT), "requests")
         self.web.add_ingress_rule(self.balancer, ec2.Port.tcp(WEB_PORT), "requests")
         for host, who in ((self.web, "web"), (self.workers, "workers")):
-            host.add_egress_rule(anyone, ec2.Port.tcp(HTTPS), "AWS, Stripe")
+            host.add_egress_rule(anyone, ec2.Port.tcp(HTTPS), "AWS, payments")
             host.add_egress_rule(self.database, ec2.Port.tcp(POSTGRESQL), "database")
             self.database.add_ingress_rule(host, ec2.Port.tcp(POSTGRESQL), who)
 

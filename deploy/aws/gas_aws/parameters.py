@@ -15,7 +15,9 @@ class Parameters(Construct):
             "Domain", "Host name that people use, as gas.example.org", r"[a-z0-9-]+(\.[a-z0-9-]+)+"
         )
         self.certificate_arn = self._ask(
-            "CertificateArn", "Certificate of that name in ACM, same region", "arn:aws[a-z-]*:acm:.+"
+            "CertificateArn",
+            "Certificate of that name in ACM, same region",
+            "arn:aws[a-z-]*:acm:.+",
         )
         self.mail_domain = self._ask(
             "MailDomain", "Domain that mail comes from", r"[a-z0-9-]+(\.[a-z0-9-]+)+"

@@ -33,15 +33,11 @@ class Service(cdk.Stack):
         self.hosts = {role: Host(self, role.title(), role, around) for role in ROLES}
         self.groups = {role: self._group(role, network, options) for role in ROLES}
         web, annotators = self.groups["web"], self.groups["annotator"]
-        edge = Edge(
-            self, "Edge", network, web, self.parameters.certificate_arn, base.logs
-        )
+        edge = Edge(self, "Edge", network, web, self.parameters.certificate_arn, base.logs)
         # Whoever does not answer the load balancer is replaced; the others have none to answer.
         web.cfn.health_check_type = "ELB"
         Elastic(self, "WebScaling", web, web_load(edge.targets, options), options)
-        Elastic(
-            self, "AnnotatorScaling", annotators, annotator_load(annotators, options), options
-        )
+        Elastic(self, "AnnotatorScaling", annotators, annotator_load(annotators, options), options)
         Watch(
             self,
             "Watch",

@@ -84,12 +84,15 @@ class Watch(Construct):
     def _web(self, edge: Edge) -> None:
         targets = edge.targets.metrics
         self._alarm(
-            "Errors", targets.http_code_target(elb.HttpCodeTarget.TARGET_5XX_COUNT, period=MINUTE), 10, _more, 3,
+            "Errors",
+            targets.http_code_target(elb.HttpCodeTarget.TARGET_5XX_COUNT, period=MINUTE),
+            10, _more, 3,
             "More than 10 answers a minute are 5xx: the log group of the web hosts says why.",
         )  # fmt: skip
         self._alarm(
             "NoAnswer",
-            edge.balancer.metrics.http_code_elb(elb.HttpCodeElb.ELB_5XX_COUNT, period=MINUTE), 10, _more, 3,
+            edge.balancer.metrics.http_code_elb(elb.HttpCodeElb.ELB_5XX_COUNT, period=MINUTE),
+            10, _more, 3,
             "The load balancer itself answers 5xx: no web instance does.",
         )  # fmt: skip
         self._alarm(
@@ -150,8 +153,7 @@ class Watch(Construct):
     ) -> None:
         board = cloudwatch.Dashboard(self, "Board")
         counts = [
-            farm.metric("GroupInServiceInstances").with_(label=role)
-            for role, farm in farms.items()
+            farm.metric("GroupInServiceInstances").with_(label=role) for role, farm in farms.items()
         ]
         targets = edge.targets.metrics
         board.add_widgets(

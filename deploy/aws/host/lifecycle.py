@@ -1,9 +1,9 @@
 """Starts and stops this host's part as its auto scaling group goes.
 
-    target state     what is done
-    InService        start, wait until it runs, then tell the group: ready
-    Warmed:*         nothing is started: an instance in the warm pool must not take work; tell: ready
-    Terminated       stop (annotators hand back what they cannot finish), then tell: go on
+    target state   what is done
+    InService      start, wait until it runs, then tell the group: ready
+    Warmed:*       nothing is started, since an instance in the warm pool must not take work; tell
+    Terminated     stop (annotators hand back what they cannot finish), then tell: go on
 
 The group is told by completing its lifecycle hook. Where no hook waits there is nothing to tell.
 """
@@ -13,17 +13,19 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-import urllib.error
 import urllib.request
+from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 IMDS = os.environ.get("IMDS", "http://169.254.169.254")
 TARGET = "gas.target"
+WANTS = Path("/etc/systemd/system/gas.target.wants")
+READY = os.environ.get("READY", "http://127.0.0.1:8000/readyz")
 LOOK_S = 5.0
 READY_S = 840.0
-#: Before a warm instance is stopped, and while one is moved, the state may be unknown for a while.
+#: Nobody says: outside of a group, and while an instance is moved.
 UNKNOWN = ""
 
 
@@ -89,15 +91,13 @@ def systemctl(*arguments: str) -> int:
 
 
 def _units() -> list[str]:
-    return sorted(os.listdir(f"/etc/systemd/system/{TARGET}.wants"))
+    return sorted(unit.name for unit in WANTS.iterdir())
 
 
 def _is_ready() -> bool:
     if os.environ["ROLE"] != "web":
         return True
-    request = urllib.request.Request(
-        "http://127.0.0.1:8000/readyz", headers={"Host": "localhost"}
-    )
+    request = urllib.request.Request(READY, headers={"Host": "localhost"})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return bool(answer.status == 200)

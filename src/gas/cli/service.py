@@ -110,6 +110,45 @@ def migrate() -> None:
     say("The database is up to date.")
 
 
+def cloudwatch(
+    namespace: Annotated[str, typer.Option(help="CloudWatch's namespace.")] = "GAS",
+    period: Annotated[float, typer.Option(min=1, help="Seconds between two counts.")] = 20.0,
+    once: Annotated[bool, typer.Option("--once", help="Count once, print, and end.")] = False,
+) -> None:
+    """Tell Amazon CloudWatch how many annotations wait and run, and how long the first has waited.
+
+    AWS scales the annotators by it. One process in the whole service is enough; region and role
+    are found as by every AWS tool.
+    """
+    from gas.setup import setup_django
+
+    setup_django()
+    from gas.farm import cloudwatch as publisher
+    from gas.wiring import system_clock
+
+    client = publisher.make_client()
+    if not once:
+        publisher.run(client, namespace, period, system_clock)
+        return
+    for name, value in publisher.publish(client, namespace, system_clock()).items():
+        say(f"{name} {value:g}")
+
+
+def thaws(
+    queue_url: Annotated[str, typer.Argument(help="Queue of Amazon SQS with S3's events.")],
+) -> None:
+    """Hear from S3 which frozen results are ready, and have them restored at once.
+
+    Without it a restore begins when the thaw was expected to end.
+    """
+    from gas.setup import setup_django
+
+    setup_django()
+    from gas.farm import thaws as events
+
+    events.run(events.make_client(), queue_url, get_settings().glacier_prefix)
+
+
 def manage(context: typer.Context) -> None:
     """Run one of Django's own commands, such as `gas manage createsuperuser`.
 

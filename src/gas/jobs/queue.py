@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Cast, Concat
 from procrastinate import sql
@@ -94,6 +94,18 @@ def enqueue_lost(task: str, rows: models.QuerySet[Any], limit: int = 1000) -> in
     lost = rows.filter(~Exists(mine.filter(status="todo")), ~Exists(mine.filter(status="doing")))
     ids = list(lost.values_list("pk", flat=True)[:limit])
     return sum(enqueue(task, row_id) for row_id in ids)
+
+
+def bring_forward(task: str, row_id: object) -> bool:
+    """Have the message "``task``: look at ``row_id``" handled now, where it waits for later;
+    returns whether there was one. Part of the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET scheduled_at = NULL "
+            "WHERE queueing_lock = %s AND status = 'todo' AND scheduled_at IS NOT NULL",
+            [f"{task}:{row_id}"],
+        )
+        return bool(cursor.rowcount)
 
 
 def retry_stalled(silent_s: float, now: datetime) -> int:
