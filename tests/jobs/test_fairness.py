@@ -18,6 +18,7 @@ from gas.jobs.fairness import (
     UNIT,
     Clock,
     needs_rebase,
+    priority,
     rebase,
     shifted,
     started,
@@ -38,14 +39,15 @@ class Queue:
     def submit(self, tenant: str, weight: int = 1, cost: float = 1.0) -> int:
         place = tag(self.clock, self.finish.get(tenant, 0), weight, cost)
         self.finish[tenant] = place.finish
-        heapq.heappush(self.waiting, (-place.priority, self.submitted, tenant))
+        urgency = priority(self.clock, place.start)
+        heapq.heappush(self.waiting, (-urgency, self.submitted, tenant))
         self.submitted += 1
-        assert LOWEST <= place.priority <= HIGHEST
-        return place.priority
+        assert LOWEST <= urgency <= HIGHEST
+        return urgency
 
     def claim(self) -> str:
         negated, _, tenant = heapq.heappop(self.waiting)
-        self.clock = started(self.clock, -negated)
+        self.clock = started(self.clock, self.clock.base + negated)
         if needs_rebase(self.clock):
             self.clock, shift = rebase(self.clock)
             self.rebased += 1
@@ -142,23 +144,23 @@ def test_virtual_time_outlives_the_column() -> None:
 def test_a_rebase_keeps_the_order_of_all_that_waits() -> None:
     clock = Clock(now=REBASE_AT, base=0)
     starts = [REBASE_AT - 5, REBASE_AT, REBASE_AT + 1, REBASE_AT + HORIZON]
-    before = [tag(Clock(start, 0), 0, 1).priority for start in starts]
+    before = [priority(clock, start) for start in starts]
     assert needs_rebase(clock)
     assert not needs_rebase(Clock(REBASE_AT - 1, 0))
     moved, shift = rebase(clock)
     assert [shifted(priority, shift) for priority in before] == [5, 0, -1, -HORIZON]
-    assert tag(moved, 0, 1).priority == 0
+    assert priority(moved, tag(moved, 0, 1).start) == 0
 
 
 def test_the_limit_is_reached_and_not_passed() -> None:
     last = Clock(now=REBASE_AT - 1, base=0)
     place = tag(last, 2**60, 1, cost=1e300)
-    assert place.priority == LOWEST + 2  # the furthest place there is
+    assert priority(last, place.start) == LOWEST + 2  # the furthest place there is
     assert place.finish <= last.now + HORIZON + HORIZON * UNIT
-    assert tag(last, place.finish, 1).priority == place.priority
+    assert tag(last, place.finish, 1).start == place.start
     assert shifted(HIGHEST, REBASE_AT) == HIGHEST
     assert shifted(LOWEST, -1) == LOWEST
-    assert started(last, HIGHEST) == last
+    assert started(last, last.now - 1) == last
 
 
 @given(
@@ -168,7 +170,7 @@ def test_the_limit_is_reached_and_not_passed() -> None:
 def test_no_tag_overflows(base: int, ahead: int, finish: int, weight: int, cost: float) -> None:
     clock = Clock(base + ahead, base)
     place = tag(clock, finish, weight, cost)
-    assert LOWEST <= place.priority <= HIGHEST
+    assert LOWEST <= priority(clock, place.start) <= HIGHEST
     assert clock.now < place.finish <= clock.now + HORIZON * (UNIT + 1)
 
 

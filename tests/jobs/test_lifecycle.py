@@ -500,6 +500,7 @@ def test_those_in_good_order_do_not_hide_the_lost(
     last = max(jobs, key=lambda job: str(job.pk))
     queue._finish(ProcrastinateJob.objects.get(queueing_lock=f"annotate:{last.pk}").pk)
     rows = Job.objects.order_by("pk")
-    assert queue.enqueue_lost(queue.ANNOTATE, rows, limit=1) == 1
-    assert queue.enqueue_lost(queue.ANNOTATE, rows, limit=1) == 0
+    assert queue.lost(queue.ANNOTATE, rows, limit=1) == [last]
+    assert queue.enqueue_lost(queue.ANNOTATE, rows) == 1
+    assert queue.lost(queue.ANNOTATE, rows, limit=1) == []
     assert sorted(waiting()) == sorted(str(job.pk) for job in jobs)

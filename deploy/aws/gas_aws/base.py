@@ -136,7 +136,8 @@ class Base(cdk.Stack):
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="leftovers",
-                    abort_incomplete_multipart_upload_after=DAY,
+                    # Longer than an upload may wait to be submitted (GAS_UPLOAD_EXPIRY_S).
+                    abort_incomplete_multipart_upload_after=cdk.Duration.days(2),
                     noncurrent_version_expiration=keep_old,
                     expired_object_delete_marker=True,
                 )

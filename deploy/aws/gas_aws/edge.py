@@ -35,9 +35,10 @@ class Edge(Construct):
             deletion_protection=True,
             drop_invalid_header_fields=True,
             desync_mitigation_mode=elb.DesyncMitigationMode.STRICTEST,
-            # Less than the web part keeps idle connections (gas/farm/serve.py): who closes first
-            # must be the one that would send the next request.
-            idle_timeout=cdk.Duration.seconds(60),
+            # Long enough for the end of a large upload, which is read once; less than the web part
+            # keeps idle connections (gas/farm/serve.py): who closes first must be the one that
+            # would send the next request.
+            idle_timeout=cdk.Duration.minutes(5),
         )
         for key, value in (("enabled", "true"), ("bucket", logs.bucket_name), ("prefix", "alb")):
             self.balancer.set_attribute(f"access_logs.s3.{key}", value)

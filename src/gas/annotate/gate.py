@@ -33,7 +33,7 @@ class Gate:
         self._genome: Genome | None = None
         self._open = ExitStack()
         reference = Reference(pack.name, pack.assembly, pack.contigs, self._bases)
-        self._intake = Intake(source.header, reference, offers, check_build=check_build)
+        self._intake = Intake(source, reference, offers, check_build=check_build)
 
     def slices(self) -> Iterator[Slice]:
         """The source's slices with the records that must not be annotated. Raises InputError where

@@ -1,7 +1,7 @@
 """The gate that every input passes, as its slices stream into the engine: the validator and the
 build check over the same bytes, once.
 
-    intake = Intake(source.header, reference, others)
+    intake = Intake(source, reference, others)
     for piece in source.slices():
         rejected = intake.take(piece)          # index within the slice -> why it is not annotated
         …
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from gas.annotate.builds import BuildCheck, Reference, Verdict
 from gas.annotate.validate.report import Report, show
 from gas.annotate.validate.stream import Validator, split
-from gas.annotate.vcf import Slice
+from gas.annotate.vcf import Slice, VcfFile
 
 #: First line of ``rejected.tsv``.
 REJECTED_HEADER = b"line\treason\n"
@@ -42,12 +42,12 @@ class Result:
 
 
 class Intake:
-    """The gate for one file. ``header``: its lines with their ends, as ``VcfFile.header``;
-    ``others``: references on offer, for the message to who chose the wrong one."""
+    """The gate for one file. ``others``: references on offer, for the message to who chose the
+    wrong one."""
 
     def __init__(
         self,
-        header: Sequence[bytes],
+        source: VcfFile,
         reference: Reference | None = None,
         others: Sequence[str] = (),
         *,
@@ -58,11 +58,10 @@ class Intake:
         contig in common. Raises InputError where the header is refused."""
         self._check_build = check_build
         self._validator = Validator(strict=strict)
-        lines = [line.removesuffix(b"\n").removesuffix(b"\r") for line in header]
-        declared = self._validator.header(lines)
+        declared = self._validator.header(source.header_texts)
         self._refuse()
         self._build = BuildCheck(reference, declared, others) if reference is not None else None
-        self._ended = header[-1].endswith(b"\n")
+        self._ended = source.header[-1].endswith(b"\n")
 
     def take(self, piece: Slice) -> dict[int, str]:
         """Look at the next slice. Returns the records that cannot be annotated, by their index in

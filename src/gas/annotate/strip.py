@@ -1,4 +1,4 @@
-"""Take an annotation by GAS away again: the input's text, byte for byte.
+"""Take an annotation by GAS away again: the input's text, byte for byte (a byte order mark aside).
 
 The way to see that nothing else was touched, and to annotate a file anew. Undoes the last run only.
 """

@@ -22,10 +22,12 @@ from gas.annotate.engines import Record
 from gas.annotate.stream import ByteStream, Limits
 from gas.errors import InputError
 
-__all__ = ["Batch", "Limits", "Order", "Slice", "Span", "Unsorted", "VcfFile", "split"]
+__all__ = ["BOM", "Batch", "Limits", "Order", "Slice", "Span", "Unsorted", "VcfFile", "split"]
 
 COLUMNS = (b"#CHROM", b"POS", b"ID", b"REF", b"ALT", b"QUAL", b"FILTER", b"INFO")
 SLICE_BYTES = 1 << 20
+#: The byte order mark of UTF-8, which some editors put in front of a text.
+BOM = b"\xef\xbb\xbf"
 _HEADER_READ_BYTES = 1 << 16
 _MAX_POS = 2**31 - 1
 _CONTIG, _POS, _ALT = itemgetter(0), itemgetter(1), itemgetter(4)
@@ -38,7 +40,6 @@ _LOOKALIKES = (
     (b"\x1f\x8b", "It is compressed twice: decompress it once."),
     (b"\xff\xfe", "It is UTF-16 text: save it as UTF-8."),
     (b"\xfe\xff", "It is UTF-16 text: save it as UTF-8."),
-    (b"\xef\xbb\xbf", "It starts with a byte order mark: save it as UTF-8 without one."),
     (b"%PDF", "It looks like PDF."),
     (b">", "It looks like FASTA."),
     (b"@", "It looks like FASTQ or SAM."),
@@ -101,9 +102,18 @@ class VcfFile:
         self.on_read: Callable[[int], None] = lambda read_bytes: None
         with ByteStream(path, self.limits) as stream:
             self.size_bytes = stream.size_bytes
-            #: Every header line with its end; the last one starts with ``#CHROM``.
-            self.header: list[bytes] = _read_header(stream, self.limits)
-        self._header_bytes = sum(map(len, self.header))
+            lines = _read_header(stream, self.limits)
+        self._header_bytes = sum(map(len, lines))
+        #: Every header line with its end; the last one starts with ``#CHROM``. Without a byte order
+        #: mark: it is none of the text, and a result has none.
+        self.header: list[bytes] = [lines[0].removeprefix(BOM), *lines[1:]]
+        self.has_bom = lines[0].startswith(BOM)
+
+    @property
+    def header_texts(self) -> list[bytes]:
+        """The header lines as they stand in the file, without their ends: for the validator."""
+        texts = [line.removesuffix(b"\n").removesuffix(b"\r") for line in self.header]
+        return [BOM + texts[0], *texts[1:]] if self.has_bom else texts
 
     def slices(self) -> Iterator[Slice]:
         """The body from its start. Raises InputError as the fault is met."""
@@ -281,7 +291,7 @@ def _read_header(stream: ByteStream, limits: Limits) -> list[bytes]:
             held_bytes = sum(map(len, held))
             for line in whole:
                 lines.append(line)
-                if _is_last(line, len(lines)):
+                if _is_last(line.removeprefix(BOM) if len(lines) == 1 else line, len(lines)):
                     refuse_samples(line, len(lines), limits)
                     return lines
                 if len(lines) > limits.header_lines:
@@ -349,6 +359,7 @@ def _no_vcf(why: str, line: int) -> InputError:
 def refuse_lookalike(head: bytes) -> None:
     """``head``: the first bytes of a text, decompressed where it was compressed. Raises InputError
     where they are those of another format."""
+    head = head.removeprefix(BOM)
     for magic, hint in _LOOKALIKES:
         if head.startswith(magic):
             raise InputError("This is not a VCF file.", hint=hint, line=1)

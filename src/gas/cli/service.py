@@ -68,11 +68,9 @@ def worker(
     DATABASE_URL and storage). On SIGTERM it finishes what it has, for GAS_STOP_GRACE_S at most,
     then hands it back. On SIGUSR1 it finishes what it has, however long that takes, and ends.
     """
-    from gas.farm import first_start
     from gas.farm import worker as work
 
     _override(data=data)
-    first_start.prepare_folders(get_settings())
     work.run(queue, get_settings(), name)
 
 
@@ -154,8 +152,10 @@ def manage(context: typer.Context) -> None:
 
     `gas manage help` lists them.
     """
+    from gas.farm.first_start import prepare_folders
     from gas.setup import setup_django
 
+    prepare_folders(get_settings())
     setup_django()
     from django.core.management import execute_from_command_line
 

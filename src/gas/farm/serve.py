@@ -11,9 +11,9 @@ from gas.farm import first_start
 
 #: How long an idle connection is kept for whoever comes straight to us.
 KEEP_ALIVE_S = 15
-#: Behind a load balancer: longer than it keeps its own idle connections (60 s on AWS, as a rule),
-#: else it may send a request into one that we close at that moment.
-PROXIED_KEEP_ALIVE_S = 75
+#: Behind a proxy or load balancer: longer than it keeps its own idle connections (a minute to ten,
+#: as they come), else it may send a request into one that we close at that moment.
+PROXIED_KEEP_ALIVE_S = 620
 
 
 def gunicorn_command(settings: Settings, bind: str) -> list[str]:

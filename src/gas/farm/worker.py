@@ -16,6 +16,7 @@ import signal
 
 from gas.config import Settings
 from gas.errors import GasError
+from gas.farm.first_start import prepare_folders
 from gas.setup import setup_django
 
 DRAIN = signal.SIGUSR1
@@ -35,7 +36,8 @@ def run(queue_name: str, settings: Settings, name: str | None = None) -> None:
     """Work on ``queue_name`` until told to stop. ``name``: what a supervisor knows it by; whoever
     holds the lock of that name decides whether it may take a job.
 
-    Raises NoSuchQueue, BadName."""
+    Raises NoSuchQueue, BadName, NoDataFolder."""
+    prepare_folders(settings)  # this may be a host of its own
     setup_django()
     from gas.jobs import scratch
     from gas.jobs.queue import ANNOTATE, QUEUES

@@ -10,20 +10,19 @@ clock is the latest start that was given out. So
 * while several wait, each gets its weight's share of the work;
 * who is idle saves up nothing, and who was busy alone owes nothing.
 
-    submit   tag(clock, tenant's finish, weight, cost)  ->  priority for the queue, new finish
-    claim    started(clock, priority)                   ->  new clock
+    submit   tag(clock, tenant's finish, weight, cost)  ->  start and new finish of the lane
+             priority(clock, start)                     ->  priority for the queue
+    claim    started(clock, start)                      ->  new clock
     rarely   rebase(clock)                              ->  new clock, shift for what waits
 
-State for a row: ``Clock`` (two 8-byte integers, one row) and ``finish`` (one a tenant). ``submit``
-locks the tenant's row, so that two jobs at once do not get the same place; the clock is only read.
-``claim`` sets the clock by ``GREATEST(now, start)``, which commutes, so a late write does no harm.
+``gas.jobs.lanes`` keeps all this in rows: start and finish in the job's, the clock in one of its
+own. A job that is tried again, or handed back, keeps its place.
 
 The queue's priority column is a signed 4-byte integer, higher first. A priority is the distance of
 a start from the clock's ``base``, negated; virtual time itself grows without bound. Before the
 distance grows out of the column, ``rebase`` moves the base up to now, and what waits is shifted in
-the same transaction (``shifted`` says how; in SQL
-``SET priority = LEAST(GREATEST(priority::bigint + shift, LOWEST), HIGHEST)``).
-A start that is too far ahead is given the lowest priority, where jobs stand in order of submission.
+the same transaction (``shifted`` says how). A start that is too far ahead is given the lowest
+priority, where jobs stand in order of submission.
 """
 
 from __future__ import annotations
@@ -40,7 +39,8 @@ REBASE_AT = 2**30
 #: out of reach by jobs that it cancels, and sums stay small.
 HORIZON = 2**31 - 1 - REBASE_AT
 
-WEIGHTS = {"free": 1, "premium": 4}
+#: A file of so many bytes takes about as long as all that is done for a job whatever its size.
+COST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,15 @@ class Clock:
 
 @dataclass(frozen=True)
 class Tag:
-    """A job's place: ``priority`` for the queue; ``finish`` is where the tenant's next starts."""
+    """A job's place in its lane: from ``start`` to ``finish``, where the tenant's next begins."""
 
-    priority: int
+    start: int
     finish: int
+
+
+def cost_of(size_bytes: int) -> float:
+    """The expected work for a file of ``size_bytes``, in jobs of a tiny file."""
+    return 1 + size_bytes / COST_BYTES
 
 
 def tag(clock: Clock, finish: int, weight: int, cost: float = 1.0) -> Tag:
@@ -70,12 +75,17 @@ def tag(clock: Clock, finish: int, weight: int, cost: float = 1.0) -> Tag:
     start = min(max(clock.now, finish), clock.now + HORIZON)
     # At least one: a lane that does not move on would starve the others.
     length = max(1, round(min(cost, float(HORIZON)) * UNIT / weight))
-    return Tag(_clamp(clock.base - start), start + length)
+    return Tag(start, start + length)
 
 
-def started(clock: Clock, priority: int) -> Clock:
-    """The clock after a job of ``priority`` was given to a worker. Never goes back."""
-    return Clock(max(clock.now, clock.base - priority), clock.base)
+def priority(clock: Clock, start: int) -> int:
+    """The queue's priority for a job that starts at ``start``."""
+    return _clamp(clock.base - start)
+
+
+def started(clock: Clock, start: int) -> Clock:
+    """The clock after a job that starts at ``start`` was given to a worker. Never goes back."""
+    return Clock(max(clock.now, start), clock.base)
 
 
 def needs_rebase(clock: Clock) -> bool:
@@ -88,10 +98,10 @@ def rebase(clock: Clock) -> tuple[Clock, int]:
     return Clock(clock.now, clock.now), clock.now - clock.base
 
 
-def shifted(priority: int, shift: int) -> int:
+def shifted(before: int, shift: int) -> int:
     """A waiting job's priority after ``rebase``; bounded, so that no old retry overflows."""
-    return _clamp(priority + shift)
+    return _clamp(before + shift)
 
 
-def _clamp(priority: int) -> int:
-    return min(max(priority, LOWEST), HIGHEST)
+def _clamp(number: int) -> int:
+    return min(max(number, LOWEST), HIGHEST)

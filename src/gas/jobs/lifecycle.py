@@ -29,7 +29,8 @@ from gas.accounts.models import User
 from gas.accounts.plans import get_plan
 from gas.annotate import engines
 from gas.errors import Cancelled, GasError, TransientError
-from gas.jobs import queue
+from gas.jobs import lanes, queue
+from gas.jobs.fairness import cost_of
 from gas.jobs.models import NEXT_ATTEMPT, Job, JobEvent, Upload, advance, holds
 from gas.jobs.runner import Outcome, Task
 from gas.jobs.states import CANCEL, CLAIM, COMPLETE, FAIL, RELEASE, RETRY, ResultState, Status
@@ -95,20 +96,25 @@ def submit(
         raise NotSubmittable("The upload is not complete.", hint="Send its parts, complete it.")
     try:
         with transaction.atomic():
+            size_bytes = upload.size_bytes or 0
+            weight = get_plan(user.plan, svc.settings).weight
+            place, priority = lanes.place(user.pk, weight, cost_of(size_bytes))
             job = Job.objects.create(
                 owner=user,
                 upload=upload,
                 idempotency_key=idempotency_key,
                 filename=upload.filename,
                 input_key=upload.key,
-                input_bytes=upload.size_bytes or 0,
+                input_bytes=size_bytes,
                 input_sha256=upload.sha256,
                 reference=pack.name,
                 engine=engine_name,
                 submitted_at=svc.now(),
+                fair_start=place.start,
+                fair_finish=place.finish,
             )
-            _tell(svc, job.pk, 0, f"Submitted: {upload.filename}, {upload.size_bytes:,} bytes.")
-            queue.enqueue(queue.ANNOTATE, job.pk)
+            _tell(svc, job.pk, 0, f"Submitted: {upload.filename}, {size_bytes:,} bytes.")
+            queue.enqueue(queue.ANNOTATE, job.pk, priority=priority)
     except IntegrityError:  # the same request, at the same moment
         if (found := _submitted_before(user, upload, idempotency_key)) is None:
             raise
@@ -204,6 +210,7 @@ def _claim(svc: Services, job_id: uuid.UUID, worker: str) -> Claim | None:
             return None
         job = Job.objects.get(pk=job_id)  # ours and locked until the commit: our own token
         _tell(svc, job_id, job.attempt, f"Attempt {job.attempt} begins on {worker}.")
+    lanes.started(job.fair_start)
     return Claim(job, lease)
 
 
@@ -377,7 +384,7 @@ def _release(
         ):
             return False
         _tell(svc, job.pk, job.attempt, reason)
-        queue.enqueue(queue.ANNOTATE, job.pk, at=at)
+        _enqueue(job, at)
     return True
 
 
@@ -407,7 +414,7 @@ def retry(svc: Services, job: Job) -> bool:
         ):
             return False
         _tell(svc, job.pk, job.attempt, "The operator has it tried again.")
-        queue.enqueue(queue.ANNOTATE, job.pk)
+        _enqueue(job)
     return True
 
 
@@ -442,7 +449,7 @@ def _requeue_lost(svc: Services) -> int:
     grace = svc.now() - timedelta(seconds=svc.settings.lease_s)
     due = Q(not_before__isnull=True) | Q(not_before__lte=grace)
     waiting = Job.objects.filter(due, status=Status.PENDING, submitted_at__lte=grace)
-    return queue.enqueue_lost(queue.ANNOTATE, waiting)
+    return sum(_enqueue(job) for job in queue.lost(queue.ANNOTATE, waiting))
 
 
 # -- small parts -----------------------------------------------------------------------------------
@@ -452,6 +459,13 @@ def _tell(svc: Services, job_id: uuid.UUID, attempt: int, message: str) -> None:
     JobEvent.objects.create(job_id=job_id, at=svc.now(), attempt=attempt, message=message)
 
 
+def _enqueue(job: Job, at: datetime | None = None) -> bool:
+    """The job's message, with the priority of its place. Part of the caller's transaction."""
+    return lanes.enqueue(queue.ANNOTATE, job.pk, job.fair_start, at=at)
+
+
 def ahead_of(job: Job) -> int:
-    """How many jobs wait before this one (0: it is next)."""
-    return Job.objects.filter(status=Status.PENDING, submitted_at__lt=job.submitted_at).count()
+    """How many of the jobs that wait now have their place before this one (0: it is next)."""
+    earlier = Q(fair_start=job.fair_start, submitted_at__lt=job.submitted_at)
+    waiting = Job.objects.filter(status=Status.PENDING)
+    return waiting.filter(Q(fair_start__lt=job.fair_start) | earlier).count()

@@ -53,6 +53,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(owner=owner, erasing=False)
 
 
+#: What fills its owner's lane: not the jobs that were cancelled before anybody began.
+IN_LANE = ~Q(status=Status.CANCELLED, attempt=0)
+
+
 class Job(models.Model):
     """One annotation of one file.
 
@@ -87,6 +91,9 @@ class Job(models.Model):
     worker = models.CharField(max_length=200, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
+    #: Its place among the waiting, in virtual time (gas.jobs.fairness), given when it is submitted.
+    fair_start = models.BigIntegerField(default=0)
+    fair_finish = models.BigIntegerField(default=0)
     #: Share of the input that is read, 0 to 1.
     progress = models.FloatField(default=0)
 
@@ -148,6 +155,12 @@ class Job(models.Model):
             models.Index(
                 fields=["finished_at"], name="job_ended", condition=Q(status=Status.COMPLETED)
             ),
+            models.Index(
+                fields=["fair_start", "submitted_at"],
+                name="job_next",
+                condition=Q(status=Status.PENDING),
+            ),
+            models.Index(fields=["owner", "fair_finish"], name="job_lane", condition=IN_LANE),
             models.Index(
                 fields=["lease_until"], name="job_lease", condition=Q(status=Status.RUNNING)
             ),
@@ -211,6 +224,18 @@ def holds(attempt: int) -> Q:
 
 
 NEXT_ATTEMPT = F("attempt") + 1
+
+
+class VirtualClock(models.Model):
+    """The clock of fair shares (gas.jobs.fairness), in one row or none yet: ``now`` never goes
+    back."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    now = models.BigIntegerField(default=0)
+    base = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.now:,} from {self.base:,}"
 
 
 class JobEvent(models.Model):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Exists, OuterRef, Q, Value
@@ -56,7 +56,7 @@ QUEUES = {
     "reap": "what was left behind: dead workers' jobs, lost messages; compares subscriptions",
 }
 
-
+Row = TypeVar("Row", bound=models.Model)
 _FAILED = (Status.FAILED.value, Status.ABORTED.value, Status.CANCELLED.value)
 
 
@@ -64,10 +64,11 @@ def _manager() -> JobManager:
     return JobManager(DjangoConnector())
 
 
-def enqueue(task: str, row_id: object, *, at: datetime | None = None) -> bool:
+def enqueue(task: str, row_id: object, *, at: datetime | None = None, priority: int = 0) -> bool:
     """Write the message "``task``: look at ``row_id``", to be handled now or not before ``at``.
 
-    Returns False where such a message already waits. Part of the caller's transaction.
+    Of a queue's messages the one of the highest ``priority`` goes first, then the oldest. Returns
+    False where such a message already waits. Part of the caller's transaction.
     """
     deferrer = configure_task(
         name=task,
@@ -75,6 +76,7 @@ def enqueue(task: str, row_id: object, *, at: datetime | None = None) -> bool:
         queue=QUEUE_OF[task],
         queueing_lock=f"{task}:{row_id}",
         schedule_at=at,
+        priority=priority,
     )
     try:
         # A duplicate is refused by a unique index, which would poison the transaction around it:
@@ -86,14 +88,18 @@ def enqueue(task: str, row_id: object, *, at: datetime | None = None) -> bool:
     return True
 
 
-def enqueue_lost(task: str, rows: models.QuerySet[Any], limit: int = 1000) -> int:
-    """Write the message "``task``" for each of ``rows`` that none points at, ``limit`` at most;
-    returns how many. One query finds them, however many wait in good order."""
+def enqueue_lost(task: str, rows: models.QuerySet[Any]) -> int:
+    """Write the message "``task``" for each of ``rows`` that none points at; returns how many."""
+    return sum(enqueue(task, row.pk) for row in lost(task, rows))
+
+
+def lost(task: str, rows: models.QuerySet[Row], limit: int = 1000) -> list[Row]:
+    """Those of ``rows`` that no message "``task``" points at, ``limit`` at most. One query finds
+    them, however many wait in good order."""
     lock = Concat(Value(f"{task}:"), Cast(OuterRef("pk"), models.TextField()))
     mine = ProcrastinateJob.objects.filter(queueing_lock=lock)
-    lost = rows.filter(~Exists(mine.filter(status="todo")), ~Exists(mine.filter(status="doing")))
-    ids = list(lost.values_list("pk", flat=True)[:limit])
-    return sum(enqueue(task, row_id) for row_id in ids)
+    found = rows.filter(~Exists(mine.filter(status="todo")), ~Exists(mine.filter(status="doing")))
+    return list(found[:limit])
 
 
 def bring_forward(task: str, row_id: object) -> bool:

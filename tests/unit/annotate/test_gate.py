@@ -53,6 +53,30 @@ def test_lines_that_are_no_records_pass_through_in_place(
     assert findings["counts"]["record-columns"] >= 2
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("positions", [range(100, 140), range(140, 100, -1)])
+def test_a_byte_order_mark_is_left_out_with_a_word(
+    tmp_path: Path, tiny: Pack, positions: range, workers: int
+) -> None:
+    path = tmp_path / "in.vcf"
+    lines = [at(pos) for pos in positions]
+    path.write_bytes(vcf.BOM + HEADER + b"".join(lines))
+    report = annotate(path, tmp_path / "out.vcf.gz", tiny, "gas", workers=workers)
+    assert b"".join(strip(report.output)) == HEADER + b"".join(sorted(lines))
+    assert report.summary.annotated == 40
+    findings = json.loads(report.findings.read_text())
+    assert findings["findings"][0]["rule"] == "file-bom"
+    assert findings["findings"][0]["severity"] == "warning"
+    assert findings["valid"]
+
+
+def test_a_byte_order_mark_makes_no_web_page_a_vcf(tmp_path: Path, tiny: Pack) -> None:
+    path = tmp_path / "in.vcf"
+    path.write_bytes(vcf.BOM + b"<html>\n")
+    with pytest.raises(InputError, match="not a VCF"):
+        annotate(path, tmp_path / "out.vcf.gz", tiny, "gas")
+
+
 def test_who_reads_a_region_never_meets_an_odd_line(tmp_path: Path, tiny: Pack) -> None:
     odd = b"1\tx\t.\tA\tC\t.\t.\t.\n"
     body = b"".join(line for i in range(50) for line in (at(100 + i), odd))

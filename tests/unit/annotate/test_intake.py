@@ -19,7 +19,7 @@ def _pass(path: Path) -> tuple[Result, dict[int, str]]:
     rejected: dict[int, str] = {}
     with Genome(pack.fasta) as genome:
         reference = Reference(pack.name, pack.assembly, pack.contigs, genome.bases)
-        intake = Intake(source.header, reference, ["demo (GRCh37)"])
+        intake = Intake(source, reference, ["demo (GRCh37)"])
         for piece in source.slices():
             for at, why in intake.take(piece).items():
                 rejected[piece.first_line + at] = why

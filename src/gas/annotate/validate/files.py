@@ -39,7 +39,7 @@ def validate_file(
         source = VcfFile(path, limits)
         if progress is not None:
             source.on_read = lambda read_bytes: progress(read_bytes, source.size_bytes)
-        header = validator.header([_bare(line) for line in source.header])
+        header = validator.header(source.header_texts)
         look = watch(header) if watch is not None else None
         ended = source.header[-1].endswith(b"\n")
         for piece in source.slices():
@@ -55,10 +55,6 @@ def validate_file(
         report.add("file-unreadable", error.line or 0, error.column or 0, _sentence(error))
     report.complete = validator.refusal() is None
     return validator.finish(last_line_ended=ended)
-
-
-def _bare(line: bytes) -> bytes:
-    return line.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def _sentence(error: InputError) -> str:

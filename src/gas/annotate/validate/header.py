@@ -9,12 +9,12 @@ from gas.annotate.validate import kinds, meta, spec
 from gas.annotate.validate.meta import Meta
 from gas.annotate.validate.report import Report, show
 from gas.annotate.validate.reserved import Declared
+from gas.annotate.vcf import BOM
 
 #: A longer structured line is not taken apart.
 _LONG = 1 << 20
 _KEPT = (b"reference", b"assembly", b"contig", b"source")
 _KEPT_LINES = 10_000
-BOM = b"\xef\xbb\xbf"
 
 
 @dataclass
