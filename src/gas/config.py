@@ -19,6 +19,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gas.errors import GasError
+from gas.farm.bounds import Bounds
 
 
 class SettingsError(GasError):
@@ -95,7 +96,11 @@ class Settings(BaseSettings):
     )
     signup_open: bool = Field(True, description="Anyone may sign up.")
 
-    web_workers: int = Field(2, ge=1, le=64, description="gunicorn worker processes.")
+    web_workers: str = Field(
+        "2",
+        description="Web worker processes (gunicorn's): a number, or a range as `2..10`, in which "
+        "`gas up` follows the load.",
+    )
     web_threads: int = Field(4, ge=1, le=64, description="Threads of each gunicorn worker.")
     client_patience_s: float = Field(
         30,
@@ -103,7 +108,23 @@ class Settings(BaseSettings):
         description="How long a thread of the web part waits for a client that sends or takes "
         "nothing, or less than 500 bytes a second, before it cuts it off.",
     )
-    annotators: int = Field(2, ge=1, le=64, description="Annotator processes of `gas up`.")
+    web_grace_s: float = Field(
+        30,
+        ge=1,
+        description="How long a web worker that is to go may finish its requests before they are "
+        "cut off.",
+    )
+    web_target: float = Field(
+        15, gt=0, description="Requests a second that one web worker should get."
+    )
+    annotators: str = Field(
+        "2",
+        description="Annotator processes of `gas up`: a number, or a range as `2..10`, in which "
+        "it follows the load.",
+    )
+    scale_hold_s: float = Field(
+        240, ge=0, description="How long `gas up` remembers a need before it takes processes away."
+    )
     annotate_processes: int = Field(
         1, ge=1, le=64, description="Processes that one annotation may use (`--workers`)."
     )
@@ -361,6 +382,11 @@ class Settings(BaseSettings):
         if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
             raise wrong
         return value
+
+    @field_validator("annotators", "web_workers", mode="before")
+    @classmethod
+    def _bounds(cls, value: object) -> str:
+        return str(Bounds.parse(str(value)))
 
     @field_validator("mail_from")
     @classmethod

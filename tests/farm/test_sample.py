@@ -13,7 +13,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from gas.farm import gauge
 from gas.farm.gauge import Counter, WebGauge
-from gas.farm.sample import QueueState, RequestMeter, queue_state
+from gas.farm.sample import queue_state
+from gas.farm.seen import QueueState, RequestMeter
 from gas.jobs import lifecycle
 from gas.jobs.models import Job
 from gas.wiring import Services
@@ -70,14 +71,14 @@ def test_how_long_jobs_run_is_the_mean_of_the_last(
 
 def test_a_rate_of_workers_that_come_and_go() -> None:
     meter = RequestMeter()
-    assert meter.look(0, [WebGauge(1, 0, 0, False)]).requests_per_s == 0
-    seen = meter.look(10, [WebGauge(1, 100, 2, False), WebGauge(2, 50, 1, False)])
+    assert meter.look(0, [WebGauge(1, 7, 0, 0, False)]).requests_per_s == 0
+    seen = meter.look(10, [WebGauge(1, 7, 100, 2, False), WebGauge(2, 7, 50, 1, False)])
     assert seen.requests_per_s == 15
-    assert (seen.workers, seen.open_requests) == (2, 3)
-    seen = meter.look(20, [WebGauge(2, 60, 0, True)])
+    assert (seen.workers, seen.open_requests) == (2, 1.5), "nothing, then three"
+    seen = meter.look(20, [WebGauge(2, 7, 60, 0, True)])
     assert seen.requests_per_s == pytest.approx(8), "the first has gone, its requests count"
     assert (seen.workers, seen.draining) == (0, 1)
-    assert meter.look(45, [WebGauge(2, 60, 0, True)]).requests_per_s == pytest.approx(10 / 30)
+    assert meter.look(45, [WebGauge(2, 7, 60, 0, True)]).requests_per_s == pytest.approx(10 / 30)
     assert meter.look(50, []).requests_per_s == 0
 
 
@@ -85,16 +86,16 @@ def test_a_worker_writes_what_it_does_and_a_dead_one_is_cleared(tmp_path: Path) 
     counter = Counter(tmp_path)
     with counter.request():
         counter.write(draining=False)
-        assert gauge.read(tmp_path) == [WebGauge(os.getpid(), 0, 1, False)]
+        assert gauge.read(tmp_path) == [WebGauge(os.getpid(), os.getppid(), 0, 1, False)]
     counter.write(draining=False)
     assert gauge.read(tmp_path)[0].served == 0, "not at every request"
     counter.write(draining=True)
-    assert gauge.read(tmp_path) == [WebGauge(os.getpid(), 1, 0, True)]
+    assert gauge.read(tmp_path) == [WebGauge(os.getpid(), os.getppid(), 1, 0, True)]
 
     gone = subprocess.Popen(["true"])
     gone.wait()
     (tmp_path / f"web-{gone.pid}.json").write_text(
-        f'{{"pid": {gone.pid}, "served": 9, "open": 0, "draining": false}}'
+        f'{{"pid": {gone.pid}, "master": 1, "served": 9, "open": 0, "draining": false}}'
     )
     (tmp_path / "web-1.json").write_text("not ours")
     assert [one.pid for one in gauge.read(tmp_path)] == [os.getpid()]

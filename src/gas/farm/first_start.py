@@ -48,6 +48,12 @@ def _prepare_folders(settings: Settings) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
+def clear_run_folder(settings: Settings) -> None:
+    """Remove what processes of an earlier run told each other. Only while no other runs here."""
+    for path in settings.run_dir.iterdir():
+        path.unlink()
+
+
 def ensure_secrets(settings: Settings) -> None:
     """Make the secrets that are missing; those that are there stay."""
     for name in ("secret_key", "postgres_password"):

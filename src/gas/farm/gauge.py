@@ -27,6 +27,8 @@ class WebGauge:
     no new ones any more."""
 
     pid: int
+    #: Process id of the gunicorn that it is of.
+    master: int
     served: int
     open: int
     draining: bool
@@ -61,7 +63,7 @@ class Counter:
             return
         self._due_s, self._draining = now + EVERY_S, draining
         with self._lock:
-            gauge = WebGauge(os.getpid(), self._served, self._open, draining)
+            gauge = WebGauge(os.getpid(), os.getppid(), self._served, self._open, draining)
         # A full disk must not end a worker: the supervisor goes on with what it saw last.
         with contextlib.suppress(OSError):
             procs.replace_file(self._path, json.dumps(asdict(gauge)))

@@ -1,51 +1,29 @@
-"""What is seen of the farm at one moment: the queue of annotations and the web workers.
+"""Reads what the annotators are scaled by out of the database: the same from any host.
 
-Read by the supervisor, which decides by it (``gas.farm.policy``), and by whoever shows it. The
-database's part is the same from any host; the web part's is of this machine.
+For the supervisor, which decides by it (``gas.farm.policy``), and for whoever shows it.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+import contextlib
+import time
+from datetime import UTC, datetime, timedelta
 
+from django.db import Error, connection, connections, transaction
 from django.db.models import Avg, DurationField, ExpressionWrapper, F, Min, Q
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from gas.farm.gauge import WebGauge
+from gas.farm.seen import ARRIVALS_S, MOST_COUNTED, QueueState
 from gas.jobs.models import Job
 from gas.jobs.queue import ANNOTATE, QUEUE_OF
 from gas.jobs.states import Status
 
-#: Arrivals are counted over so long.
-ARRIVALS_S = 60.0
 #: The mean time of a job is that of so many, the last, if they ended within this time.
 LAST_JOBS = 20
 LATELY_S = 3600.0
-#: Counting stops here: the policy asks for the most instances long before.
-MOST_COUNTED = 100_000
-#: Requests are counted over so long.
-REQUESTS_S = 30.0
-#: A rate of less than that would be an accident.
-LEAST_S = 5.0
-
-
-@dataclass(frozen=True)
-class QueueState:
-    """The annotations that wait and run, on all hosts. Times in seconds."""
-
-    #: Messages that are due and that no annotator has yet (``MOST_COUNTED`` at most).
-    backlog: int = 0
-    #: Messages that annotators hold.
-    in_flight: int = 0
-    #: Since the oldest job that waits and is due was submitted; 0 where none waits.
-    oldest_age_s: float = 0.0
-    #: Jobs submitted in a second, over the last ``ARRIVALS_S``.
-    arrivals_per_s: float = 0.0
-    #: Mean time that a job ran, lately; None where none has ended.
-    service_s: float | None = None
+#: A database that did not answer is left alone for so long.
+DATABASE_WAIT_S = 5.0
+DATABASE_PATIENCE_S = 2
 
 
 def queue_state(now: datetime) -> QueueState:
@@ -78,42 +56,27 @@ def _service_s(now: datetime) -> float | None:
     return None if mean is None else float(mean.total_seconds())
 
 
-@dataclass(frozen=True)
-class WebState:
-    """The web workers of this machine."""
+class QueueLook:
+    """Asks the database, with little patience: the supervisor has other things to do."""
 
-    #: Those that take requests, and those that only finish what they have.
-    workers: int = 0
-    draining: int = 0
-    open_requests: int = 0
-    #: Answered by all of them in a second, over the last ``REQUESTS_S``.
-    requests_per_s: float = 0.0
-
-
-@dataclass
-class RequestMeter:
-    """Makes a rate of the counters of workers that come and go."""
-
-    _served: dict[int, int] = field(default_factory=dict)
-    #: (at_s, requests answered since the look before).
-    _steps: deque[tuple[float, int]] = field(default_factory=deque)
-    _begun_s: float | None = None
-
-    def look(self, at_s: float, gauges: Iterable[WebGauge]) -> WebState:
-        """The state at ``at_s``, of any clock that does not go back."""
-        gauges = list(gauges)
-        if self._begun_s is None:
-            self._begun_s = at_s
-        answered = sum(max(0, one.served - self._served.get(one.pid, 0)) for one in gauges)
-        self._served = {one.pid: one.served for one in gauges}
-        self._steps.append((at_s, answered))
-        while self._steps[0][0] <= at_s - REQUESTS_S:
-            self._steps.popleft()
-        span_s = min(REQUESTS_S, max(at_s - self._begun_s, LEAST_S))
-        draining = sum(one.draining for one in gauges)
-        return WebState(
-            workers=len(gauges) - draining,
-            draining=draining,
-            open_requests=sum(one.open for one in gauges),
-            requests_per_s=sum(count for _, count in self._steps) / span_s,
+    def __init__(self) -> None:
+        self._again_s = 0.0
+        options = connection.settings_dict["OPTIONS"]
+        options.update(
+            connect_timeout=DATABASE_PATIENCE_S, tcp_user_timeout=2000 * DATABASE_PATIENCE_S
         )
+        connections.close_all()
+
+    def __call__(self) -> QueueState | None:
+        """The queue's state; None where the database does not answer."""
+        if time.monotonic() < self._again_s:
+            return None
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL statement_timeout = '{DATABASE_PATIENCE_S}s'")
+                return queue_state(datetime.now(UTC))
+        except Error:
+            self._again_s = time.monotonic() + DATABASE_WAIT_S
+            with contextlib.suppress(Error):
+                connection.close()
+            return None

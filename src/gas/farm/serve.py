@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from gas.config import Settings
 from gas.farm import first_start
+from gas.farm.bounds import Bounds
 
 #: How long an idle connection is kept for whoever comes straight to us.
 KEEP_ALIVE_S = 15
@@ -16,15 +17,18 @@ KEEP_ALIVE_S = 15
 PROXIED_KEEP_ALIVE_S = 620
 
 
-def gunicorn_command(settings: Settings, bind: str) -> list[str]:
-    """The command line that serves on ``bind`` (``host:port``, ``[host]:port`` or ``fd://N``)."""
+def gunicorn_command(settings: Settings, bind: str, workers: int) -> list[str]:
+    """The command line that serves on ``bind`` (``host:port``, ``[host]:port`` or ``fd://N``) with
+    so many worker processes."""
     keep_alive_s = PROXIED_KEEP_ALIVE_S if settings.trust_proxy else KEEP_ALIVE_S
     return [
         sys.executable, "-m", "gunicorn", "gas.wsgi:application", "--name", "gas-web",
+        "--config", "python:gas.farm.web_conf",
         "--bind", bind, "--worker-class", "gas.farm.web.Worker",
-        "--workers", str(settings.web_workers),
+        "--workers", str(workers),
         "--threads", str(settings.web_threads), "--keep-alive", str(keep_alive_s),
-        "--graceful-timeout", "15", "--timeout", "60", "--no-control-socket",
+        "--graceful-timeout", str(round(settings.web_grace_s)),
+        "--timeout", "60", "--no-control-socket",
         "--worker-tmp-dir", str(settings.scratch_dir),
         # Our own log line for each request names its user, route and time.
         "--log-level", "warning",
@@ -32,8 +36,10 @@ def gunicorn_command(settings: Settings, bind: str) -> list[str]:
 
 
 def serve(settings: Settings) -> NoReturn:
-    """Become gunicorn, on the host and port that are set. Raises NoDataFolder."""
+    """Become gunicorn, on the host and port that are set, with the least number of workers that is
+    set: who starts this scales by hosts. Raises NoDataFolder."""
     first_start.prepare_folders(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    command = gunicorn_command(settings, f"{host}:{settings.port}")
+    workers = Bounds.parse(settings.web_workers).minimum
+    command = gunicorn_command(settings, f"{host}:{settings.port}", workers)
     os.execv(command[0], command)  # noqa: S606 - no shell: the signals are gunicorn's own

@@ -36,7 +36,7 @@ def run(queue_name: str, settings: Settings, name: str | None = None) -> None:
     """Work on ``queue_name`` until told to stop. ``name``: what a supervisor knows it by; whoever
     holds the lock of that name decides whether it may take a job.
 
-    Raises NoSuchQueue, BadName, NoDataFolder."""
+    Raises NoSuchQueue, BadName or NoDataFolder."""
     prepare_folders(settings)  # this may be a host of its own
     setup_django()
     from gas.jobs import scratch

@@ -30,6 +30,10 @@ class Hold:
             return False
         return True
 
+    def mark(self, busy: bool) -> None:
+        """Let others see that the lock is held without trying it. Only a hint."""
+        os.ftruncate(self._handle, int(busy))
+
     def give_back(self) -> None:
         fcntl.flock(self._handle, fcntl.LOCK_UN)
 
@@ -47,17 +51,20 @@ class LocalProtection:
     def protect(self) -> None:
         if not self._hold.take():
             raise ProtectionFailed("This worker is being taken out of the farm.")
+        self._hold.mark(busy=True)
 
     def release(self) -> None:
+        self._hold.mark(busy=False)
         self._hold.give_back()
 
 
 def is_busy(path: Path) -> bool:
-    """Whether a worker is protected by the lock at ``path``, at this moment."""
-    if (hold := take_idle(path)) is None:
-        return True
-    hold.close()
-    return False
+    """Whether the living worker of this lock is protected: for counting. To try the lock would for
+    a moment keep the worker from it."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def take_idle(path: Path) -> Hold | None:
