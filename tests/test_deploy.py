@@ -109,3 +109,17 @@ def test_the_image_is_given_what_it_copies() -> None:
     assert sorted(name for line in copied for name in line.split()) == sorted(allowed)
     for name in allowed:
         assert (ROOT / name).exists(), name
+
+
+def test_a_load_balancer_lets_go_of_a_connection_before_we_do() -> None:
+    from gas.config import get_settings
+    from gas.farm.serve import gunicorn_command
+
+    edge = (DEPLOY / "aws" / "gas_aws" / "edge.py").read_text()
+    idle = re.search(r"idle_timeout=cdk.Duration.minutes\((\d+)\)", edge)
+    assert idle is not None
+    proxied = get_settings().model_copy(update={"trust_proxy": True})
+    command = gunicorn_command(proxied, "127.0.0.1:8000", 3)
+    kept_s = int(command[command.index("--keep-alive") + 1])
+    assert kept_s > 60 * int(idle[1])
+    assert command[command.index("--workers") + 1] == "3"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 from functools import cache
@@ -28,19 +29,25 @@ def synthesise() -> Outcome:
     """Make both templates, without an account and without a network."""
     if reason := no_node():
         return unchecked(reason)
+    count = sum(len(json.loads(path.read_text())["Resources"]) for path in templates())
+    return by_status(_made(), f"{len(templates())} templates, {count} resources")
+
+
+@cache
+def _made() -> subprocess.CompletedProcess[str]:
     shutil.rmtree(TEMPLATES, ignore_errors=True)
-    done = run(
+    return run(
         sys.executable, str(AWS / "app.py"),
         CDK_OUTDIR=str(TEMPLATES),
         CDK_CONTEXT_JSON=json.dumps(json.loads((AWS / "cdk.json").read_text())["context"]),
         JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION="true",
     )  # fmt: skip
-    found = [json.loads(path.read_text()) for path in templates()]
-    count = sum(len(template["Resources"]) for template in found)
-    return by_status(done, f"{len(found)} templates, {count} resources")
 
 
 def templates() -> list[Path]:
+    """Of this run. Raises RuntimeError where they cannot be made."""
+    if _made().returncode:
+        raise RuntimeError(_made().stdout)
     return sorted(TEMPLATES.glob("*.template.json"))
 
 
@@ -57,7 +64,7 @@ def cfn_lint() -> Outcome:
 def checkov() -> Outcome:
     if reason := no_node():
         return unchecked(reason)
-    return run_checkov("cloudformation", TEMPLATES)
+    return run_checkov("cloudformation", templates()[0].parent)
 
 
 def run_checkov(framework: str, folder: Path) -> Outcome:

@@ -48,17 +48,23 @@ def render_case(values: dict[str, Any]) -> list[dict[str, Any]]:
 
 def render() -> Outcome:
     """Helm's lint and rendering of every case, written out for those who look at files."""
-    shutil.rmtree(RENDERED, ignore_errors=True)
-    RENDERED.mkdir(parents=True)
     for path in cases():
         report = helm_python.lint(CHART, yaml.safe_load(path.read_text()))
         errors = [one for one in report["messages"] if one["severity"] >= 3]
         if errors:
             return failed(f"{path.name}\n{errors}")
-    for name, found in objects().items():
-        (RENDERED / f"{name}.yaml").write_text(yaml.safe_dump_all(found))
+    written()
     count = sum(map(len, objects().values()))
     return passed(f"{len(cases())} cases, {count} objects, Helm {helm_python.helm_sdk_version()}")
+
+
+def written() -> Path:
+    """A folder with a file for each case."""
+    shutil.rmtree(RENDERED, ignore_errors=True)
+    RENDERED.mkdir(parents=True)
+    for name, found in objects().items():
+        (RENDERED / f"{name}.yaml").write_text(yaml.safe_dump_all(found))
+    return RENDERED
 
 
 def assertions() -> Outcome:
@@ -101,7 +107,7 @@ def _is_kedas(one: dict[str, Any]) -> bool:
 
 
 def checkov() -> Outcome:
-    return run_checkov("kubernetes", RENDERED)
+    return run_checkov("kubernetes", written())
 
 
 def deployment() -> Outcome:

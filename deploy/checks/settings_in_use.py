@@ -86,6 +86,6 @@ def flat(value: Any) -> str:
     if "Fn::Join" in value:
         separator, parts = value["Fn::Join"]
         return str(separator.join(flat(part) for part in parts))
-    return {"Domain": "gas.example.org", "MailDomain": "example.org"}.get(
-        value.get("Ref", ""), "some-name"
-    )
+    known = {"RefDomain": "gas.example.org", "MailDomain": "example.org"}
+    name = str(value.get("Ref") or value.get("Fn::ImportValue", ""))
+    return next((text for end, text in known.items() if end in name), "some-name")

@@ -100,6 +100,18 @@ def test_s3_tells_of_thaws() -> None:
     assert [[one["Event"] for one in queues] for queues in told] == [["s3:ObjectRestore:Completed"]]
 
 
+def test_only_our_own_pages_may_send_to_the_store() -> None:
+    rules = {
+        name: bucket["CorsConfiguration"]["CorsRules"]
+        for name, bucket in all_of(base(), "AWS::S3::Bucket").items()
+        if "CorsConfiguration" in bucket
+    }
+    ((name, (rule,)),) = rules.items()
+    assert name.startswith("Objects")
+    assert rule["AllowedOrigins"] == [{"Fn::Join": ["", ["https://", {"Ref": "Domain"}]]}]
+    assert "ETag" in rule["ExposedHeaders"]
+
+
 # -- who may do what ---------------------------------------------------------------------------
 
 
@@ -154,10 +166,10 @@ def test_mail_goes_out_under_one_name() -> None:
 # -- hosts -------------------------------------------------------------------------------------
 
 
-def templates_of_hosts() -> dict[str, dict[str, Any]]:
+def templates_of_hosts(stack: Template | None = None) -> dict[str, dict[str, Any]]:
     return {
         name: one["LaunchTemplateData"]
-        for name, one in all_of(gas(), "AWS::EC2::LaunchTemplate").items()
+        for name, one in all_of(stack or gas(), "AWS::EC2::LaunchTemplate").items()
     }
 
 
@@ -170,8 +182,8 @@ def test_hosts_insist_on_imdsv2_and_encrypt_their_disks() -> None:
         assert "KeyName" not in data, "no SSH"
 
 
-def user_data(role: str) -> str:
-    (data,) = [d for name, d in templates_of_hosts().items() if name.startswith(role)]
+def user_data(role: str, stack: Template | None = None) -> str:
+    (data,) = [d for name, d in templates_of_hosts(stack).items() if name.startswith(role)]
     return settings_in_use.flat(data["UserData"]["Fn::Base64"])
 
 
@@ -356,7 +368,7 @@ def test_without_payments_there_is_no_secret_of_stripes() -> None:
     assert "Stripe" not in json.dumps(bare.to_json()) + json.dumps(service.to_json())
     found = service.find_resources("AWS::AutoScaling::AutoScalingGroup").values()
     assert sorted(one["Properties"]["MaxSize"] for one in found) == ["1", "4", "4"]
-    assert "for name in grch38 grch37; do" in json.dumps(service.to_json())
+    assert 'references="grch38 grch37"' in user_data("Annotator", service)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from gas_aws.options import Options
+from gas_aws.parameters import HOST_NAME, ask
 
 DAY = cdk.Duration.days(1)
 
@@ -33,10 +34,21 @@ class Base(cdk.Stack):
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
         self._let_services_use_the_key()
+        self.domain = ask(
+            self, "Domain", "Host name that people use, as gas.example.org", HOST_NAME
+        )
         self.logs = self._log_bucket()
         self.artefacts = self._bucket("Artefacts", keep_old=cdk.Duration.days(365))
         # People's data that was deleted must be gone: older versions are for accidents only.
         self.objects = self._bucket("Objects", keep_old=cdk.Duration.days(7))
+        # Browsers send parts of an upload here, and genome browsers read results by pieces.
+        self.objects.add_cors_rule(
+            allowed_origins=[f"https://{self.domain}"],
+            allowed_methods=[s3.HttpMethods.PUT, s3.HttpMethods.GET, s3.HttpMethods.HEAD],
+            allowed_headers=["*"],
+            exposed_headers=["ETag", "Content-Range", "Content-Length"],
+            max_age=3600,
+        )
         self.cold = self._bucket("Cold", keep_old=cdk.Duration.days(7))
         self.thaws = self._thaw_queue()
         self.secret_key = secretsmanager.Secret(

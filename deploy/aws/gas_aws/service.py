@@ -24,7 +24,7 @@ class Service(cdk.Stack):
 
     def __init__(self, scope: Construct, name: str, options: Options, base: Base) -> None:
         super().__init__(scope, name, description="GAS, the Genomics Annotation Service")
-        self.parameters = Parameters(self, "Parameters")
+        self.parameters = Parameters(self, base.domain)
         network = Network(self, "Network", options, base.key)
         database = Database(self, "Database", options, base, network)
         around = Surroundings(

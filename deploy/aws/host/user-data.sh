@@ -15,7 +15,8 @@ cd "$(mktemp -d)"
 aws s3 cp --only-show-errors "s3://@ARTEFACTS@/releases/@RELEASE@.tar" release.tar
 echo "@RELEASE_SHA256@  release.tar" | sha256sum --check --status
 tar -xf release.tar --no-same-owner
-for name in @REFERENCES@; do
+references="@REFERENCES@"
+for name in $references; do
   aws s3 cp --only-show-errors "s3://@ARTEFACTS@/references/$name.tar" "references/$name.tar"
 done
 exec bash host/install.sh "@ROLE@"
