@@ -123,3 +123,9 @@ def test_a_load_balancer_lets_go_of_a_connection_before_we_do() -> None:
     kept_s = int(command[command.index("--keep-alive") + 1])
     assert kept_s > 60 * int(idle[1])
     assert command[command.index("--workers") + 1] == "3"
+
+
+def test_the_roles_reach_the_keys_that_gas_writes() -> None:
+    hosts = (DEPLOY / "aws" / "gas_aws" / "hosts.py").read_text()
+    for field in ("s3_prefix", "glacier_prefix"):
+        assert f'arn_for_objects("{Settings.model_fields[field].default}*")' in hosts

@@ -248,7 +248,7 @@ def test_only_the_two_farms_are_scaled_and_kept_warm() -> None:
         return sorted(farm for farm in farms for name in names if name.startswith(farm))
 
     assert whose("AWS::AutoScaling::WarmPool") == sorted(farms)
-    assert whose("AWS::AutoScaling::ScalingPolicy") == sorted([*farms] * 3)
+    assert whose("AWS::AutoScaling::ScalingPolicy") == sorted([*farms] * 4)
 
 
 def alarm(prefix: str) -> dict[str, Any]:
@@ -258,10 +258,14 @@ def alarm(prefix: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("farm", "target"), [("Web", 15 * 60), ("Annotator", 1)])
 def test_the_figures_are_those_of_the_simulation(farm: str, target: float) -> None:
-    surge, idle = alarm(f"{farm}ScalingSurge"), alarm(f"{farm}ScalingIdle")
-    assert (surge["EvaluationPeriods"], surge["Threshold"]) == (1, target * 1.2)
-    assert (idle["EvaluationPeriods"], idle["Threshold"]) == (5, target * 0.5)
-    for one in (surge, idle):
+    alarms = {name: alarm(f"{farm}Scaling{name}") for name in ("Surge", "Idle", "VeryIdle")}
+    told = {name: (one["EvaluationPeriods"], one["Threshold"]) for name, one in alarms.items()}
+    assert told == {
+        "Surge": (1, target * 1.2),
+        "Idle": (5, target * 0.5),
+        "VeryIdle": (5, target * 0.2),
+    }
+    for one in alarms.values():
         periods = [m["MetricStat"]["Period"] for m in one.get("Metrics", []) if "MetricStat" in m]
         assert set(periods or [one["Period"]]) == {60}
     (tracking,) = [
@@ -273,35 +277,45 @@ def test_the_figures_are_those_of_the_simulation(farm: str, target: float) -> No
     assert "DisableScaleIn" not in tracking
 
 
-def steps(farm: str, kind: str) -> list[tuple[float | None, float | None, int]]:
-    """(from, to, per cent), in multiples of the target."""
-    target = {"Web": 900.0, "Annotator": 1.0}[farm]
-    threshold = {"Surge": 1.2, "Idle": 0.5}[kind]
-    (policy,) = [
+def policy(farm: str, name: str) -> dict[str, Any]:
+    (found,) = [
         one
-        for name, one in all_of(gas(), "AWS::AutoScaling::ScalingPolicy").items()
-        if name.startswith(f"{farm}Scaling{kind}Step")
+        for key, one in all_of(gas(), "AWS::AutoScaling::ScalingPolicy").items()
+        if key.startswith(f"{farm}Scaling{name}Step")
     ]
+    return found
 
+
+@pytest.mark.parametrize(("farm", "target"), [("Web", 900.0), ("Annotator", 1.0)])
+def test_steps_out_leave_no_gap_and_bring_the_load_to_its_target(farm: str, target: float) -> None:
     def multiple(step: dict[str, Any], bound: str) -> float | None:
         given = step.get(f"MetricInterval{bound}Bound")
-        return None if given is None else round(threshold + given / target, 3)
+        return None if given is None else round(1.2 + given / target, 3)
 
-    return [
+    steps = [
         (multiple(s, "Lower"), multiple(s, "Upper"), s["ScalingAdjustment"])
-        for s in policy["StepAdjustments"]
+        for s in policy(farm, "Surge")["StepAdjustments"]
     ]
+    assert (steps[0][0], steps[-1][1]) == (1.2, None)
+    assert [a[1] for a in steps[:-1]] == [b[0] for b in steps[1:]]
+    for _, high, change in steps[:-1]:
+        assert high is not None
+        assert 1 + change / 100 >= high, "the most loaded of the step is served"
 
 
 @pytest.mark.parametrize("farm", ["Web", "Annotator"])
-def test_steps_leave_no_gap_and_bring_the_load_to_its_target(farm: str) -> None:
-    out = steps(farm, "Surge")
-    assert (out[0][0], out[-1][1]) == (1.2, None)
-    assert [a[1] for a in out[:-1]] == [b[0] for b in out[1:]]
-    for _, high, change in out[:-1]:
-        assert high is not None
-        assert 1 + change / 100 >= high, "the most loaded of the step is served"
-    assert steps(farm, "Idle") == [(0.2, 0.5, -30), (None, 0.2, -100)]
+def test_a_step_in_is_taken_once_in_five_minutes_by_one_policy(farm: str) -> None:
+    for name, change in (("Idle", -30), ("VeryIdle", -100)):
+        one = policy(farm, name)
+        assert (one["PolicyType"], one["ScalingAdjustment"], one["Cooldown"]) == (
+            "SimpleScaling",
+            change,
+            "300",
+        )
+    (idle,) = [m["Expression"] for m in alarm(f"{farm}ScalingIdle")["Metrics"] if "Expression" in m]
+    low, target = {"Web": ("180.0", "900.0"), "Annotator": ("0.2", "1.0")}[farm]
+    load = {"Web": "FILL(requests, 0)", "Annotator": "(backlog / instances)"}[farm]
+    assert idle == f"IF({load} < {low}, {target}, {load})"
 
 
 def test_annotators_are_scaled_by_jobs_for_each_instance() -> None:
@@ -316,13 +330,6 @@ def test_annotators_are_scaled_by_jobs_for_each_instance() -> None:
     told = by_id["backlog"]["MetricStat"]["Metric"]
     assert (told["Namespace"], told["MetricName"]) == ("GAS", "Backlog")
     assert told["Dimensions"] == [{"Name": "Queue", "Value": "annotate"}]
-
-
-def test_an_idle_web_farm_has_a_metric() -> None:
-    (expression,) = [
-        m["Expression"] for m in alarm("WebScalingIdle")["Metrics"] if "Expression" in m
-    ]
-    assert expression == "FILL(requests, 0)"
 
 
 def test_a_silent_utils_host_is_noticed() -> None:

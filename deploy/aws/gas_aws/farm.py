@@ -5,7 +5,9 @@ docs/scaling.md justifies every figure here by simulation:
 * out   target tracking, which waits for three minutes above the target, and beside it the surge
         alarm: one minute more than a fifth above. The group takes the larger answer.
 * in    five minutes below half of the target: by 30 %, and to the minimum below a fifth. (Target
-        tracking alone waits for fifteen minutes below 90 %.)
+        tracking alone waits for fifteen minutes below 90 %.) These are simple policies with a
+        cooldown: an alarm acts every minute while it lasts, and what a step in has changed is only
+        known minutes later.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ MINUTE = cdk.Duration.minutes(1)
 #: loaded of them back to it.
 SURGE_STEPS = ((None, 1.5, 50), (1.5, 2.0, 100), (2.0, 3.0, 200), (3.0, None, 400))
 IDLE, VERY_IDLE = 0.5, 0.2
+IDLE_MINUTES = 5
 
 
 class Group(Construct):
@@ -81,8 +84,9 @@ class Load:
     metric: cloudwatch.IMetric
     target: float
     tracking: autoscaling.CfnScalingPolicy.TargetTrackingConfigurationProperty
-    #: The same for the alarm that goes in: an absent minute may mean that nothing was done.
-    idle_metric: cloudwatch.IMetric
+    #: The same as arithmetic, for the alarms that go in: an absent minute may mean an idle one.
+    idle_expression: str
+    idle_metrics: dict[str, cloudwatch.IMetric]
 
 
 class Elastic(Construct):
@@ -106,65 +110,78 @@ class Elastic(Construct):
             policy_type="TargetTrackingScaling",
             target_tracking_configuration=load.tracking,
         )
-        self.surge = self._step("Surge", options.surge, self._out(options.surge))
-        self.idle = self._step("Idle", IDLE, self._in())
-
-    def _out(self, surge: float) -> list[autoscaling.CfnScalingPolicy.StepAdjustmentProperty]:
-        return [
-            self._adjust(surge, low or surge, high, change) for low, high, change in SURGE_STEPS
-        ]
-
-    def _in(self) -> list[autoscaling.CfnScalingPolicy.StepAdjustmentProperty]:
-        return [
-            self._adjust(IDLE, VERY_IDLE, IDLE, -30),
-            self._adjust(IDLE, None, VERY_IDLE, -100),
-        ]
-
-    def _adjust(
-        self, at: float, low: float | None, high: float | None, change: int
-    ) -> autoscaling.CfnScalingPolicy.StepAdjustmentProperty:
-        """Steps count from the alarm's threshold, ours from zero."""
-
-        def bound(multiple: float | None) -> float | None:
-            return None if multiple is None else round((multiple - at) * self._load.target, 6)
-
-        return autoscaling.CfnScalingPolicy.StepAdjustmentProperty(
-            metric_interval_lower_bound=bound(low),
-            metric_interval_upper_bound=bound(high),
-            scaling_adjustment=change,
+        self._go_out(options.surge)
+        # Below a fifth the second speaks alone.
+        self._go_in(
+            "Idle", f"IF(load < {self._times(VERY_IDLE)}, {self._times(1)}, load)", IDLE, -30
         )
+        self._go_in("VeryIdle", "load", VERY_IDLE, -100)
 
-    def _step(
-        self,
-        name: str,
-        multiple: float,
-        steps: list[autoscaling.CfnScalingPolicy.StepAdjustmentProperty],
-    ) -> cloudwatch.Alarm:
-        out = name == "Surge"
-        kind = cloudwatch.ComparisonOperator
+    def _times(self, multiple: float) -> float:
+        """That multiple of the target."""
+        return round(multiple * self._load.target, 6)
+
+    def _go_out(self, surge: float) -> None:
         policy = autoscaling.CfnScalingPolicy(
             self,
-            f"{name}Step",
+            "SurgeStep",
             auto_scaling_group_name=self._group.name,
             policy_type="StepScaling",
             adjustment_type="PercentChangeInCapacity",
             min_adjustment_magnitude=1,
             metric_aggregation_type="Average",
-            step_adjustments=steps,
+            step_adjustments=[
+                # Bounds count from the alarm's threshold, ours from zero.
+                autoscaling.CfnScalingPolicy.StepAdjustmentProperty(
+                    metric_interval_lower_bound=self._times((low or surge) - surge),
+                    metric_interval_upper_bound=None if high is None else self._times(high - surge),
+                    scaling_adjustment=change,
+                )
+                for low, high, change in SURGE_STEPS
+            ],
         )
+        self._alarm("Surge", self._load.metric, self._times(surge), policy)
+
+    def _go_in(self, name: str, expression: str, below: float, change: int) -> None:
+        policy = autoscaling.CfnScalingPolicy(
+            self,
+            f"{name}Step",
+            auto_scaling_group_name=self._group.name,
+            policy_type="SimpleScaling",
+            adjustment_type="PercentChangeInCapacity",
+            min_adjustment_magnitude=1,
+            scaling_adjustment=change,
+            cooldown=str(60 * IDLE_MINUTES),
+        )
+        metric = cloudwatch.MathExpression(
+            expression=expression.replace("load", self._load.idle_expression),
+            using_metrics=self._load.idle_metrics,
+            label="load of each instance",
+            period=MINUTE,
+        )
+        self._alarm(name, metric, self._times(below), policy)
+
+    def _alarm(
+        self,
+        name: str,
+        metric: cloudwatch.IMetric,
+        threshold: float,
+        policy: autoscaling.CfnScalingPolicy,
+    ) -> None:
+        out = name == "Surge"
+        kind = cloudwatch.ComparisonOperator
         alarm = cloudwatch.Alarm(
             self,
             name,
-            metric=self._load.metric if out else self._load.idle_metric,
-            threshold=multiple * self._load.target,
+            metric=metric,
+            threshold=threshold,
             comparison_operator=kind.GREATER_THAN_THRESHOLD if out else kind.LESS_THAN_THRESHOLD,
-            evaluation_periods=1 if out else 5,
-            datapoints_to_alarm=1 if out else 5,
+            evaluation_periods=1 if out else IDLE_MINUTES,
+            datapoints_to_alarm=1 if out else IDLE_MINUTES,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             alarm_description=f"{self._group.node.id}: moves the farm, calls nobody",
         )
         alarm.add_alarm_action(_Scale(policy.ref))
-        return alarm
 
 
 @jsii.implements(cloudwatch.IAlarmAction)

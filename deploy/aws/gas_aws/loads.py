@@ -11,6 +11,7 @@ from gas_aws.hosts import NAMESPACE
 from gas_aws.options import Options
 
 _policy = autoscaling.CfnScalingPolicy
+EACH = "backlog / instances"
 
 
 def backlog() -> cloudwatch.Metric:
@@ -37,11 +38,9 @@ def annotator_load(group: Group, options: Options) -> Load:
     """Jobs for each annotator in service. CloudWatch divides: who counts jobs need not know of
     instances. Should nobody count any more, the farm stays as it is."""
     instances = group.metric("GroupInServiceInstances")
+    parts = {"backlog": backlog(), "instances": instances}
     each = cloudwatch.MathExpression(
-        expression="backlog / instances",
-        using_metrics={"backlog": backlog(), "instances": instances},
-        label="jobs for each annotator",
-        period=MINUTE,
+        expression=EACH, using_metrics=parts, label="jobs for each annotator", period=MINUTE
     )
     tracking = _policy.TargetTrackingConfigurationProperty(
         target_value=options.jobs_per_annotator,
@@ -51,14 +50,14 @@ def annotator_load(group: Group, options: Options) -> Load:
                 _query("instances", instances),
                 _policy.TargetTrackingMetricDataQueryProperty(
                     id="each",
-                    expression="backlog / instances",
+                    expression=EACH,
                     label="jobs for each annotator",
                     return_data=True,
                 ),
             ]
         ),
     )
-    return Load(each, options.jobs_per_annotator, tracking, idle_metric=each)
+    return Load(each, options.jobs_per_annotator, tracking, f"({EACH})", parts)
 
 
 def web_load(targets: elb.ApplicationTargetGroup, options: Options) -> Load:
@@ -73,13 +72,7 @@ def web_load(targets: elb.ApplicationTargetGroup, options: Options) -> Load:
         ),
     )
     # An idle farm answers nobody and so has no metric, which once kept a farm from going in.
-    filled = cloudwatch.MathExpression(
-        expression="FILL(requests, 0)",
-        using_metrics={"requests": each},
-        label="requests for each instance",
-        period=MINUTE,
-    )
-    return Load(each, per_minute, tracking, idle_metric=filled)
+    return Load(each, per_minute, tracking, "FILL(requests, 0)", {"requests": each})
 
 
 def _query(
