@@ -30,6 +30,7 @@ class SettingsError(GasError):
 
 _MAY_COME_FROM_A_FILE = (
     "DATABASE_URL",
+    "GAS_METRICS_TOKEN",
     "GAS_S3_SECRET_ACCESS_KEY",
     "GAS_SECRET_KEY",
     "GAS_SMTP_PASSWORD",
@@ -221,6 +222,11 @@ class Settings(BaseSettings):
     s3_secret_access_key: SecretStr | None = Field(
         None, description="The secret that belongs to `GAS_S3_ACCESS_KEY_ID`."
     )
+    s3_direct: bool = Field(
+        True,
+        description="Browsers and programs send and fetch files straight to and from S3, by signed "
+        "addresses. `false`: through the service, for an S3 that they do not reach.",
+    )
     s3_encryption: Literal["bucket", "AES256", "aws:kms"] = Field(
         "bucket", description="Encryption asked for with every object; `bucket`: its own default."
     )
@@ -248,6 +254,16 @@ class Settings(BaseSettings):
     )
     upload_expiry_s: int = Field(
         86_400, ge=60, description="An upload that was not submitted by then is refused."
+    )
+    max_open_uploads: int = Field(
+        20, ge=1, description="Most uploads of a user that wait to be submitted at a time."
+    )
+    signed_url_s: int = Field(
+        900,
+        ge=60,
+        le=43_200,
+        description="How long a signed address is good: to send a part of an upload, and to fetch "
+        "a file from S3.",
     )
 
     mail: Literal["file", "smtp", "ses"] = Field(
@@ -319,6 +335,17 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field(
         "json", description="`console` is for reading, `json` for machines."
     )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="Opens `/metrics` to whoever sends it as bearer token. Unset: there is no such "
+        "page.",
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Address of an OpenTelemetry collector that takes traces by OTLP over HTTP, "
+        "`http://host:4318`; needs `pip install gas[otel]`. Unset: no traces.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -365,6 +392,25 @@ class Settings(BaseSettings):
         for one in value:
             if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?", one):
                 raise ValueError(f"{one!r} is no origin, as https://checkout.example.org is")
+        return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _otlp_url(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be http:// or https:// and a host")
+        return value.rstrip("/")
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _token_is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        if len(value.get_secret_value()) < 16 or not value.get_secret_value().isascii():
+            raise ValueError("must be at least 16 ASCII characters")
         return value
 
     @field_validator("database_url")
@@ -480,6 +526,10 @@ class Settings(BaseSettings):
     @property
     def scratch_dir(self) -> Path:
         return self.service_dir / "scratch"
+
+    @property
+    def metrics_dir(self) -> Path:
+        return self.service_dir / "metrics"
 
     @property
     def references_dir(self) -> Path:

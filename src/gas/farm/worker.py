@@ -42,6 +42,7 @@ def run(queue_name: str, settings: Settings, name: str | None = None) -> None:
     from gas.jobs import scratch
     from gas.jobs.queue import ANNOTATE, QUEUES
     from gas.jobs.runner import ChildRunner
+    from gas.telemetry import traces
 
     if queue_name not in QUEUES:
         raise NoSuchQueue(
@@ -52,6 +53,7 @@ def run(queue_name: str, settings: Settings, name: str | None = None) -> None:
     if queue_name == ANNOTATE:
         scratch.sweep(settings.scratch_dir)
         ChildRunner.warm_up()
+    traces.set_up(settings, queue_name)
     asyncio.run(_work(queue_name, settings, name))
 
 
