@@ -221,6 +221,11 @@ class Settings(BaseSettings):
     s3_secret_access_key: SecretStr | None = Field(
         None, description="The secret that belongs to `GAS_S3_ACCESS_KEY_ID`."
     )
+    s3_direct: bool = Field(
+        True,
+        description="Browsers and programs send and fetch files straight to and from S3, by signed "
+        "addresses. `false`: through the service, for an S3 that they do not reach.",
+    )
     s3_encryption: Literal["bucket", "AES256", "aws:kms"] = Field(
         "bucket", description="Encryption asked for with every object; `bucket`: its own default."
     )
@@ -248,6 +253,16 @@ class Settings(BaseSettings):
     )
     upload_expiry_s: int = Field(
         86_400, ge=60, description="An upload that was not submitted by then is refused."
+    )
+    max_open_uploads: int = Field(
+        20, ge=1, description="Most uploads of a user that wait to be submitted at a time."
+    )
+    signed_url_s: int = Field(
+        900,
+        ge=60,
+        le=43_200,
+        description="How long a signed address is good: to send a part of an upload, and to fetch "
+        "a file from S3.",
     )
 
     mail: Literal["file", "smtp"] = Field(

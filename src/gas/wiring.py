@@ -6,6 +6,7 @@ without patching anything.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +26,12 @@ from gas.reference import packs
 from gas.storage import Storage
 from gas.storage.cold import ColdFolder, ColdTier
 from gas.storage.local import LocalStorage
+from gas.storage.local_parts import LocalParts
+from gas.storage.parts import PartUploads
+from gas.storage.signed import UrlSigner
 
+#: Where the web part takes parts of uploads, by addresses that it signed.
+PARTS_PATH = "/parts/"
 #: Payment providers by their word in GAS_BILLING; only the chosen one is imported.
 BILLING = {
     "stripe": "gas.billing.stripe.StripeProvider",
@@ -40,6 +46,7 @@ class Services:
     settings: Settings
     clock: Callable[[], datetime]
     storage: Storage
+    parts: PartUploads
     runner: Runner
     mailer: Mailer
     cold: ColdTier
@@ -76,9 +83,27 @@ def make_storage(settings: Settings) -> Storage:
         from gas.storage.s3 import S3Storage  # boto3 takes its time: only where it is used
 
         return S3Storage(
-            s3_client(settings), settings.s3_bucket, settings.s3_prefix, put_options=_sse(settings)
+            s3_client(settings),
+            settings.s3_bucket,
+            settings.s3_prefix,
+            put_options=_sse(settings),
+            is_open=settings.s3_direct,
         )
     return LocalStorage(settings.objects_dir)
+
+
+def make_parts(settings: Settings, storage: Storage, clock: Callable[[], datetime]) -> PartUploads:
+    """How uploads by parts get into ``storage``, which ``make_storage`` made."""
+    signer = UrlSigner(PARTS_PATH, _derived_key(settings, b"gas parts"), clock)
+    if settings.storage == "s3":
+        from gas.storage.proxied_parts import ProxiedParts
+        from gas.storage.s3 import S3Storage
+        from gas.storage.s3_parts import S3Parts
+
+        assert isinstance(storage, S3Storage)
+        direct = S3Parts(storage)
+        return direct if settings.s3_direct else ProxiedParts(direct, signer)
+    return LocalParts(storage, settings.objects_dir / "incoming", signer)
 
 
 def make_cold(settings: Settings, clock: Callable[[], datetime]) -> ColdTier:
@@ -143,6 +168,11 @@ def _sse(settings: Settings) -> dict[str, str]:
     return options
 
 
+def _derived_key(settings: Settings, purpose: bytes) -> bytes:
+    """A key for one purpose alone."""
+    return hmac.digest(settings.effective_secret_key().encode(), purpose, "sha256")
+
+
 _services: Services | None = None
 
 
@@ -151,10 +181,12 @@ def get_services() -> Services:
     global _services
     if _services is None:
         settings = get_settings()
+        storage = make_storage(settings)
         _services = Services(
             settings=settings,
             clock=system_clock,
-            storage=make_storage(settings),
+            storage=storage,
+            parts=make_parts(settings, storage, system_clock),
             runner=ChildRunner(settings),
             mailer=DjangoMailer(),
             cold=make_cold(settings, system_clock),

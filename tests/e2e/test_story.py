@@ -40,6 +40,7 @@ def test_upload_annotate_mail_download(service: Service, tmp_path: Path) -> None
         "annotated.vcf.gz.tbi",
         "findings.json",
         "summary.json",
+        "summary_mqc.json",
     }
     for file in job["files"]:
         client.download(file["url"], tmp_path / file["name"])

@@ -67,6 +67,7 @@ def test_a_run_stores_its_files(settings: Settings, make_task: Callable[..., Tas
         "annotated.vcf.gz.tbi",
         "findings.json",
         "summary.json",
+        "summary_mqc.json",
     ]
     for file in outcome.files:
         stored = task.storage.stat(f"out/1/{file['name']}")

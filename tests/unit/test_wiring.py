@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,12 @@ from gas.farm.protection.local import LocalProtection, is_busy
 from gas.storage.cold import ColdFolder
 from gas.storage.glacier import GlacierTier
 from gas.storage.local import LocalStorage
-from gas.storage.s3 import S3Storage
-from gas.wiring import make_cold, make_protection, make_storage, system_clock
+from gas.storage.local_parts import LocalParts
+from gas.storage.parts import PartUploads
+from gas.storage.proxied_parts import ProxiedParts
+from gas.storage.s3 import S3Storage, browser_origin, make_client
+from gas.storage.s3_parts import S3Parts
+from gas.wiring import make_cold, make_parts, make_protection, make_storage, system_clock
 
 
 @pytest.fixture
@@ -60,6 +66,57 @@ def test_s3_and_glacier_by_setting(settings: pytest.MonkeyPatch, tmp_path: Path)
     secret = read().s3_secret_access_key
     assert secret is not None
     assert secret.get_secret_value() == "from a file"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "region", "bucket", "origin"),
+    [
+        (None, "eu-north-1", "hot", "https://hot.s3.eu-north-1.amazonaws.com"),
+        (None, "us-east-1", "hot", "https://hot.s3.us-east-1.amazonaws.com"),
+        (None, "eu-west-1", "hot.results", "https://s3.eu-west-1.amazonaws.com"),
+        ("http://127.0.0.1:8333", "us-east-1", "hot", "http://127.0.0.1:8333"),
+    ],
+)
+def test_the_origin_that_pages_may_connect_to_is_that_of_signed_addresses(
+    endpoint: str | None, region: str, bucket: str, origin: str
+) -> None:
+    assert browser_origin(bucket, endpoint_url=endpoint, region=region) == origin
+    client = make_client(
+        endpoint_url=endpoint, region=region, access_key_id="k", secret_access_key="s"
+    )
+    store = S3Storage(client, bucket)
+    part = S3Parts(store).sign_part("k", "upload", 1, 5, 60)
+    for url in (part, store.sign_get("k", "k.vcf", "text/plain", 60)):
+        assert str(url).startswith(origin + "/")
+
+
+@pytest.mark.parametrize(("direct", "allowed"), [("true", True), ("false", False)])
+def test_pages_may_connect_to_the_store_where_it_is_direct(
+    settings: pytest.MonkeyPatch, tmp_path: Path, direct: str, allowed: bool
+) -> None:
+    use_s3(settings, tmp_path)
+    settings.setenv("GAS_S3_DIRECT", direct)
+    show = (
+        "from gas.setup import setup_django; setup_django()\n"
+        "from django.conf import settings\n"
+        "print(settings.CONTENT_SECURITY_POLICY['DIRECTIVES']['connect-src'])"
+    )
+    done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    assert ("https://hot.s3.eu-north-1.amazonaws.com" in done.stdout) is allowed
+    assert "'self'" in done.stdout
+
+
+def test_parts_go_where_the_store_is(settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def parts() -> PartUploads:
+        return make_parts(read(), make_storage(read()), system_clock)
+
+    assert isinstance(parts(), LocalParts)
+    use_s3(settings, tmp_path)
+    assert isinstance(parts(), S3Parts)
+    settings.setenv("GAS_S3_DIRECT", "false")
+    assert isinstance(parts(), ProxiedParts)
+    store = make_storage(read())
+    assert store.sign_get("k", "k.vcf", "text/plain", 60) is None
 
 
 @pytest.mark.parametrize(

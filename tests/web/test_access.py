@@ -34,7 +34,7 @@ PUBLIC = {
     "account-closed",
 }
 #: Open to machines that sign what they send.
-SIGNED = {"billing-webhook"}
+SIGNED = {"billing-webhook", "upload-part"}
 #: Login-only; GET unless they change something.
 GET = {
     "account_change_password",
@@ -45,6 +45,7 @@ GET = {
     "job-status",
     "job-log",
     "job-log-text",
+    "job-findings",
     "job-input",
     "job-file",
     "job-delete",

@@ -2,11 +2,12 @@
 
 One JSON object comes in on standard input, up to its end:
 
-    {"input": PATH, "output": PATH, "pack": PATH, "engine": NAME, "workers": 1,
+    {"input": PATH, "output": PATH, "pack": PATH, "cache": PATH, "engine": NAME, "workers": 1,
      "limits": {"uncompressed_bytes": N, ...}, "offers": [TEXT, ...], "beside": TEXT}
 
-``engine``, ``workers``, ``limits`` (fields of ``gas.annotate.stream.Limits``), ``offers`` and
-``beside`` (as ``gas.annotate.run.annotate`` takes them) may be left out.
+``cache`` (as ``gas.annotate.pack.Pack`` has it), ``engine``, ``workers``, ``limits`` (fields of
+``gas.annotate.stream.Limits``), ``offers`` and ``beside`` (as ``gas.annotate.run.annotate`` takes
+them) may be left out.
 Lines of JSON come out on standard output, each with one key:
 
     {"progress": {"records": N, "bytes_read": N, "bytes_total": N}}   a few times a second
@@ -103,10 +104,11 @@ def _serve(read: Callable[[], dict[str, Any]], out: TextIO) -> int:
     answers = _Answers(out)
     try:
         request = read()
+        cache = request.get("cache")
         report = annotate(
             Path(request["input"]),
             Path(request["output"]),
-            Pack.open(Path(request["pack"])),
+            Pack.open(Path(request["pack"]), Path(cache) if cache else None),
             request.get("engine", engines.DEFAULT),
             request.get("options"),
             workers=int(request.get("workers", 1)),

@@ -269,7 +269,7 @@ class _Run:
         if self.engine.parallel and self._workers > 1:
             setup = Setup(
                 input=self._source.path,
-                pack=self._pack.path,
+                pack=self._pack,
                 engine=self._engine_name,
                 options=self._options,
                 keys=keys,

@@ -28,7 +28,7 @@ from django.db.models import F, Q
 from gas.accounts.models import User
 from gas.accounts.plans import get_plan
 from gas.annotate import engines
-from gas.errors import Cancelled, GasError, TransientError
+from gas.errors import Cancelled, GasError, NeedsOperator, TransientError
 from gas.jobs import lanes, queue
 from gas.jobs.fairness import cost_of
 from gas.jobs.models import NEXT_ATTEMPT, Job, JobEvent, Upload, advance, holds
@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 #: jobs that failed together do not come back together.
 BACKOFF_FACTOR = 4
 BACKOFF_SPREAD = 0.2
+#: How long a job waits for an operator before it is tried again.
+PARKED = timedelta(minutes=1)
 INTERNAL_ERROR = "GAS itself made an error while annotating this file."
 
 
@@ -86,12 +88,12 @@ def submit(
     A repeated call (same upload, or same ``idempotency_key``) returns the job that the first one
     made. Raises TooLargeForPlan, NotSubmittable, Conflict, PackError or EngineError.
     """
+    if (found := _submitted_before(user, upload, idempotency_key)) is not None:
+        return found
     check_size(svc, user, upload.size_bytes or upload.declared_bytes)
     pack = svc.find_pack(reference or svc.settings.default_reference)
     engine_name = engine or svc.settings.default_engine
     check_engine(svc, engine_name)
-    if (found := _submitted_before(user, upload, idempotency_key)) is not None:
-        return found
     if upload.state != Upload.State.COMPLETE:
         raise NotSubmittable("The upload is not complete.", hint="Send its parts, complete it.")
     try:
@@ -116,9 +118,11 @@ def submit(
             _tell(svc, job.pk, 0, f"Submitted: {upload.filename}, {size_bytes:,} bytes.")
             queue.enqueue(queue.ANNOTATE, job.pk, priority=priority)
     except IntegrityError:  # the same request, at the same moment
-        if (found := _submitted_before(user, upload, idempotency_key)) is None:
+        if (found := _submitted_before(user, upload, idempotency_key)) is not None:
+            return found
+        if not Job.objects.filter(upload=upload, erasing=True).exists():
             raise
-        return found
+        raise NotSubmittable("This upload is deleted with its job.") from None
     return job
 
 
@@ -134,16 +138,17 @@ def check_size(svc: Services, user: User, size_bytes: int) -> None:
 
 
 def check_engine(svc: Services, name: str) -> None:
-    """Raises EngineError where ``name`` is none of the engines on offer."""
+    """Raises EngineError where ``name`` is none of the engines on offer here."""
     if name not in svc.settings.extra_engines and name not in engines.ENGINES:
         raise engines.unknown(name)
+    engines.check_installed(name)
 
 
 def _submitted_before(user: User, upload: Upload, idempotency_key: str | None) -> Job | None:
     same = Q(upload=upload)
     if idempotency_key:
         same |= Q(idempotency_key=idempotency_key)
-    found = Job.objects.filter(same, owner=user).first()
+    found = Job.objects.of(user).filter(same).first()
     if found is not None and found.upload_id != upload.pk:
         raise Conflict("This Idempotency-Key belongs to another upload.", hint="Use a new key.")
     return found
@@ -319,11 +324,21 @@ def discard(svc: Services, prefix: str) -> None:
 
 
 def _failed(svc: Services, claim: Claim, error: GasError) -> None:
-    if error.permanent:
+    if isinstance(error, NeedsOperator):
+        _park(svc, claim.job, error)
+    elif error.permanent:
         fail(svc, claim.job, error.code, str(error))
     else:
         try_again(svc, claim.job, str(error))
     discard(svc, claim.job.attempt_prefix(claim.attempt))
+
+
+def _park(svc: Services, job: Job, error: NeedsOperator) -> bool:
+    """Back to PENDING, uncounted, until an operator has mended what the alarm tells. The job's log
+    is its owner's, who need not know which bucket it is about."""
+    log.error("ALARM: a part is out of order", extra={"job": str(job.pk), "why": str(error)})
+    reason = f"{NeedsOperator()} Next try in {PARKED.total_seconds():.0f} s."
+    return _release(svc, job, reason, svc.now() + PARKED, tries=job.tries)
 
 
 def fail(svc: Services, job: Job, code: str, reason: str, *guards: Q) -> bool:

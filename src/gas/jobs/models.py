@@ -28,6 +28,10 @@ class Upload(models.Model):
     filename = models.CharField(max_length=200)
     #: What the client said would come.
     declared_bytes = models.BigIntegerField()
+    #: The store's own name of an upload by parts, and the size of all parts but the last; empty
+    #: and 0 where the bytes come in one piece, with a form.
+    parts_id = models.TextField(blank=True)
+    part_bytes = models.BigIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     #: What came; set by ``complete``.
     size_bytes = models.BigIntegerField(null=True)
@@ -45,6 +49,14 @@ class Upload(models.Model):
     def key(self) -> str:
         """Where its bytes lie in the store."""
         return f"users/{self.owner_id}/uploads/{self.id}/input"
+
+    @property
+    def part_count(self) -> int:
+        return -(-self.declared_bytes // self.part_bytes) if self.part_bytes else 0
+
+    def part_size(self, number: int) -> int:
+        """Bytes of part ``number`` (1-based, at most ``part_count``)."""
+        return min(self.part_bytes, self.declared_bytes - (number - 1) * self.part_bytes)
 
 
 class JobQuerySet(models.QuerySet["Job"]):

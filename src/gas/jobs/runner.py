@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from gas import errors, procs
-from gas.annotate import child
+from gas.annotate import child, summary_files
 from gas.annotate.pack import Pack
 from gas.config import Settings
 from gas.errors import EngineError, GasError, TransientError
@@ -95,6 +95,7 @@ class ChildRunner:
             "input": str(source),
             "output": str(results / RESULT),
             "pack": str(task.pack.path),
+            "cache": str(task.pack.cache or ""),
             "engine": task.engine,
             "workers": self._settings.annotate_processes,
             "limits": limits_of(self._settings),
@@ -102,7 +103,9 @@ class ChildRunner:
             "beside": "",
         }
         summary = _converse(request, keep)
-        (results / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+        # MultiQC knows each job by its id, which the prefix of its results holds.
+        job = PurePosixPath(task.output_prefix).parent.name
+        summary_files.write(summary, results, "", job)
         files = []
         for path in sorted(results.iterdir()):
             stored = task.storage.put_file(

@@ -22,7 +22,7 @@ from gas.jobs.lifecycle import TooLargeForPlan, check_size
 from gas.logs import get_logger
 from gas.web.errors import TEXTS, Text, error_page
 from gas.web.views.subscribe import subscribe_url
-from gas.wiring import get_services
+from gas.wiring import PARTS_PATH, get_services
 
 log = get_logger("gas.web.access")
 
@@ -102,7 +102,8 @@ def _keep_private(request: HttpRequest, response: HttpResponseBase) -> None:
 class UploadCap:
     """Refuses a body by its announced size, before any of it is read.
 
-    Placed in front of the CSRF check, which parses the whole form. The API reads its own bodies.
+    Placed in front of the CSRF check, which parses the whole form. The API reads its own bodies,
+    and parts of uploads have their size in their address.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -114,7 +115,7 @@ class UploadCap:
     def _refusal(self, request: HttpRequest) -> HttpResponseBase | None:
         if request.method in ("GET", "HEAD", "OPTIONS", "TRACE"):
             return None
-        if request.path_info.startswith("/api/"):
+        if request.path_info.startswith("/api/") or request.path_info == PARTS_PATH:
             return None
         size = _announced_bytes(request)
         if size is None:

@@ -7,7 +7,20 @@ from django.urls import path, re_path
 from django.urls.resolvers import URLPattern
 
 from gas.web.views import account as own_account
-from gas.web.views import annotate, billing, files, health, home, jobs, logs, profile, subscribe
+from gas.web.views import (
+    annotate,
+    billing,
+    files,
+    findings,
+    health,
+    home,
+    jobs,
+    logs,
+    parts,
+    profile,
+    subscribe,
+)
+from gas.wiring import PARTS_PATH
 
 # Those of allauth's that GAS has pages for, under the names that allauth asks for.
 _ACCOUNTS: list[URLPattern] = [
@@ -54,6 +67,7 @@ urlpatterns: list[URLPattern] = [
     path("subscribe/test/", billing.test_page, name="subscribe-test"),
     path("billing/webhook", billing.webhook, name="billing-webhook"),
     path("annotate/", annotate.annotate, name="annotate"),
+    path(PARTS_PATH.lstrip("/"), parts.receive_part, name="upload-part"),
     path("jobs/", jobs.job_list, name="job-list"),
     path("jobs/<uuid:job_id>/", jobs.job_detail, name="job-detail"),
     path("jobs/<uuid:job_id>/status/", jobs.job_status, name="job-status"),
@@ -61,6 +75,7 @@ urlpatterns: list[URLPattern] = [
     path("jobs/<uuid:job_id>/delete/", jobs.job_delete, name="job-delete"),
     path("jobs/<uuid:job_id>/log/", logs.job_log, name="job-log"),
     path("jobs/<uuid:job_id>/log.txt", logs.job_log_text, name="job-log-text"),
+    path("jobs/<uuid:job_id>/findings/", findings.job_findings, name="job-findings"),
     path("jobs/<uuid:job_id>/input", files.job_input, name="job-input"),
     path("jobs/<uuid:job_id>/files/<str:name>", files.job_file, name="job-file"),
 ]
