@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from procrastinate import App, PsycopgConnector
 from procrastinate.contrib.django.utils import connector_params
@@ -242,6 +243,7 @@ def run_worker(
     *,
     until: Callable[[GuardedQueue, list[str]], bool],
     linger_s: float = 0.0,
+    poll_s: float = 0.02,
 ) -> list[str]:
     """The steps of a real worker, stopped when ``until`` says so."""
     steps = protection.steps if isinstance(protection, _Recorder) else []
@@ -259,7 +261,7 @@ def run_worker(
 
         worker = Worker(
             app, queues=["guarded"], concurrency=1, delete_jobs="successful",
-            fetch_job_polling_interval=0.02, install_signal_handlers=False,
+            fetch_job_polling_interval=poll_s, install_signal_handlers=False,
         )  # fmt: skip
         guard.stop = worker.stop
         async with app.open_async():
@@ -364,6 +366,28 @@ def test_it_lingers_before_it_gives_its_protection_up() -> None:
     )
     assert held_to_the_model(steps) == 2
     assert steps.count("unprotect") == 2, "at the start and at the end"
+
+
+@dataclass
+class _SlowCloud(_Recorder):
+    """A job comes while the first protection after work is being given up."""
+
+    def release(self) -> None:
+        super().release()
+        if self.steps.count("acknowledge") == 1:
+            with psycopg.connect(**connector_params()) as connection:
+                connection.execute(
+                    "INSERT INTO procrastinate_jobs (queue_name, task_name) "
+                    "VALUES ('guarded', 'work')"
+                )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_comes_while_it_releases_does_not_wait() -> None:
+    steps = run_worker(
+        1, _SlowCloud(), nothing, poll_s=60, until=lambda _, seen: seen.count("acknowledge") == 2
+    )
+    assert held_to_the_model(steps) == 2
 
 
 @pytest.mark.django_db(transaction=True)
