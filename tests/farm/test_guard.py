@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -210,6 +211,8 @@ class _Recorder:
 
     steps: list[str] = field(default_factory=list)
     refusals: int = 0
+    #: The worker was told of a new job.
+    told: threading.Event = field(default_factory=threading.Event)
 
     def protect(self) -> None:
         if self.refusals:
@@ -224,6 +227,15 @@ class _Recorder:
 
 class _Recorded(GuardedQueue):
     steps: list[str]
+    told: threading.Event | None = None
+
+    async def listen_for_jobs(self, *, on_notification: Any, **more: Any) -> None:
+        async def tell(**what: Any) -> None:
+            await on_notification(**what)
+            if self.told is not None:
+                self.told.set()
+
+        await super().listen_for_jobs(on_notification=tell, **more)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         job = await super().fetch_job(queues, worker_id)
@@ -252,7 +264,7 @@ def run_worker(
         connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=3)
         app = App(connector=connector)
         app.job_manager = guard = _Recorded(connector, protection, linger_s=linger_s)
-        guard.steps = steps
+        guard.steps, guard.told = steps, getattr(protection, "told", None)
 
         @app.task(name="work", queue="guarded")
         async def task() -> None:
@@ -375,11 +387,13 @@ class _SlowCloud(_Recorder):
     def release(self) -> None:
         super().release()
         if self.steps.count("acknowledge") == 1:
+            self.told.clear()
             with psycopg.connect(**connector_params()) as connection:
                 connection.execute(
                     "INSERT INTO procrastinate_jobs (queue_name, task_name) "
                     "VALUES ('guarded', 'work')"
                 )
+            assert self.told.wait(10), "the worker hears of it, and forgets it again"
 
 
 @pytest.mark.django_db(transaction=True)
