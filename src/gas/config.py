@@ -516,6 +516,11 @@ class Settings(BaseSettings):
         return self.service_dir / "run"
 
     @property
+    def instance_lock(self) -> Path:
+        """What the workers of this machine share its protection by; outlives a supervisor."""
+        return self.run_dir / ".instance"
+
+    @property
     def mail_dir(self) -> Path:
         return self.service_dir / "mail"
 
