@@ -7,7 +7,7 @@ WORKERS ?= 2
 PYTEST := $(RUN) -m pytest -q -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-vep test-long lint format bench concordance lock clean
+.PHONY: help setup demo test test-vep test-long lint format bench loadtest concordance lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,16 @@ format: $(VENV)/dev.stamp ## Put the code into shape
 bench: $(VENV)/dev.stamp ## Measure speed, beside named baselines
 	@$(RUN) -m bench
 
+# Locust has an environment of its own: what it needs is nothing that GAS needs.
+$(VENV)/loadtest.stamp: loadtest/requirements.lock $(VENV)/dev.stamp
+	@echo "Installing what the load test needs (once) ..."
+	@$(RUN) -m venv --clear $(VENV)/loadtest
+	@$(VENV)/loadtest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r loadtest/requirements.lock
+	@touch $@
+
+loadtest: $(VENV)/loadtest.stamp ## Load both farms in turn and write a report (20 minutes)
+	@$(RUN) -m loadtest --locust $(VENV)/loadtest/bin/locust $(ARGS)
+
 concordance: $(VENV)/dev.stamp ## Compare our engine with Ensembl VEP, column by column
 	@$(RUN) bench/concordance.py src/gas/reference/packs/demo bench/data/sim30k.vep115.chr20.vcf.gz
 
@@ -68,6 +78,9 @@ lock: $(VENV)/dev.stamp ## Pin the newest versions that pyproject.toml allows
 	    --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" $${extra:+--extra $$extra} pyproject.toml build-requirements.in -o $$out; \
 	done
+	@$(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" loadtest/requirements.in -o loadtest/requirements.lock
 
 clean: ## Remove what was made here
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

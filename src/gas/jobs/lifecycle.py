@@ -28,14 +28,25 @@ from django.db.models import F, Q
 from gas.accounts.models import User
 from gas.accounts.plans import get_plan
 from gas.annotate import engines
-from gas.errors import Cancelled, GasError, TransientError
+from gas.errors import Cancelled, GasError, NeedsOperator, TransientError
 from gas.jobs import lanes, queue
 from gas.jobs.fairness import cost_of
 from gas.jobs.models import NEXT_ATTEMPT, Job, JobEvent, Upload, advance, holds
 from gas.jobs.runner import Outcome, Task
-from gas.jobs.states import CANCEL, CLAIM, COMPLETE, FAIL, RELEASE, RETRY, ResultState, Status
+from gas.jobs.states import (
+    CANCEL,
+    CLAIM,
+    COMPLETE,
+    FAIL,
+    GAVE_UP,
+    RELEASE,
+    RETRY,
+    ResultState,
+    Status,
+)
 from gas.notify import notify
 from gas.notify.models import Mail
+from gas.telemetry import counting, families, traces
 from gas.wiring import Services
 
 log = logging.getLogger(__name__)
@@ -44,6 +55,8 @@ log = logging.getLogger(__name__)
 #: jobs that failed together do not come back together.
 BACKOFF_FACTOR = 4
 BACKOFF_SPREAD = 0.2
+#: How long a job waits for an operator before it is tried again.
+PARKED = timedelta(minutes=1)
 INTERNAL_ERROR = "GAS itself made an error while annotating this file."
 
 
@@ -86,12 +99,12 @@ def submit(
     A repeated call (same upload, or same ``idempotency_key``) returns the job that the first one
     made. Raises TooLargeForPlan, NotSubmittable, Conflict, PackError or EngineError.
     """
+    if (found := _submitted_before(user, upload, idempotency_key)) is not None:
+        return found
     check_size(svc, user, upload.size_bytes or upload.declared_bytes)
     pack = svc.find_pack(reference or svc.settings.default_reference)
     engine_name = engine or svc.settings.default_engine
     check_engine(svc, engine_name)
-    if (found := _submitted_before(user, upload, idempotency_key)) is not None:
-        return found
     if upload.state != Upload.State.COMPLETE:
         raise NotSubmittable("The upload is not complete.", hint="Send its parts, complete it.")
     try:
@@ -115,10 +128,14 @@ def submit(
             )
             _tell(svc, job.pk, 0, f"Submitted: {upload.filename}, {size_bytes:,} bytes.")
             queue.enqueue(queue.ANNOTATE, job.pk, priority=priority)
+            counting.count(families.JOB_EVENTS, "submit")
+            traces.remember(job.pk)
     except IntegrityError:  # the same request, at the same moment
-        if (found := _submitted_before(user, upload, idempotency_key)) is None:
+        if (found := _submitted_before(user, upload, idempotency_key)) is not None:
+            return found
+        if not Job.objects.filter(upload=upload, erasing=True).exists():
             raise
-        return found
+        raise NotSubmittable("This upload is deleted with its job.") from None
     return job
 
 
@@ -144,7 +161,7 @@ def _submitted_before(user: User, upload: Upload, idempotency_key: str | None) -
     same = Q(upload=upload)
     if idempotency_key:
         same |= Q(idempotency_key=idempotency_key)
-    found = Job.objects.filter(same, owner=user).first()
+    found = Job.objects.of(user).filter(same).first()
     if found is not None and found.upload_id != upload.pk:
         raise Conflict("This Idempotency-Key belongs to another upload.", hint="Use a new key.")
     return found
@@ -176,6 +193,12 @@ def annotate(
     claim = _claim(svc, job_id, worker)
     if claim is None:
         return
+    with traces.span("annotate", of_job=job_id, attempt=claim.attempt, engine=claim.job.engine):
+        _run(svc, claim, stopping)
+
+
+def _run(svc: Services, claim: Claim, stopping: Callable[[], bool]) -> None:
+    job_id = claim.job.pk
     try:
         outcome = svc.runner.run(_task(svc, claim), _keeper(svc, claim, stopping))
     except LostClaim:
@@ -211,6 +234,9 @@ def _claim(svc: Services, job_id: uuid.UUID, worker: str) -> Claim | None:
             return None
         job = Job.objects.get(pk=job_id)  # ours and locked until the commit: our own token
         _tell(svc, job_id, job.attempt, f"Attempt {job.attempt} begins on {worker}.")
+        if job.attempt == 1:
+            waited = (now - job.submitted_at).total_seconds()
+            counting.count(families.JOB_WAIT, value=waited)
     lanes.started(job.fair_start)
     return Claim(job, lease)
 
@@ -280,6 +306,10 @@ def _publish(svc: Services, claim: Claim, outcome: Outcome) -> bool:
         if won:
             records = outcome.summary.get("records", 0)
             _tell(svc, job.pk, claim.attempt, f"Completed: {records:,} records.")
+            took = svc.now() - (job.started_at or svc.now())
+            counting.count(families.JOB_RUN, value=took.total_seconds())
+            counting.count(families.RECORDS, value=records)
+            traces.note(outcome="completed", records=records)
             notify.ask(svc, job.pk, Mail.Kind.JOB_OVER, round=job.reruns)
             if due is not None:
                 queue.enqueue(queue.ARCHIVE, job.pk, at=due)
@@ -320,11 +350,21 @@ def discard(svc: Services, prefix: str) -> None:
 
 
 def _failed(svc: Services, claim: Claim, error: GasError) -> None:
-    if error.permanent:
+    if isinstance(error, NeedsOperator):
+        _park(svc, claim.job, error)
+    elif error.permanent:
         fail(svc, claim.job, error.code, str(error))
     else:
         try_again(svc, claim.job, str(error))
     discard(svc, claim.job.attempt_prefix(claim.attempt))
+
+
+def _park(svc: Services, job: Job, error: NeedsOperator) -> bool:
+    """Back to PENDING, uncounted, until an operator has mended what the alarm tells. The job's log
+    is its owner's, who need not know which bucket it is about."""
+    log.error("ALARM: a part is out of order", extra={"job": str(job.pk), "why": str(error)})
+    reason = f"{NeedsOperator()} Next try in {PARKED.total_seconds():.0f} s."
+    return _release(svc, job, reason, svc.now() + PARKED, tries=job.tries)
 
 
 def fail(svc: Services, job: Job, code: str, reason: str, *guards: Q) -> bool:
@@ -342,6 +382,8 @@ def fail(svc: Services, job: Job, code: str, reason: str, *guards: Q) -> bool:
         ):
             return False
         _tell(svc, job.pk, job.attempt, f"Failed: {reason}")
+        counting.count(families.JOB_FAILURES, code)
+        traces.note(outcome="failed", code=code)
         notify.ask(svc, job.pk, Mail.Kind.JOB_OVER, round=job.reruns)
     return True
 
@@ -354,7 +396,7 @@ def try_again(svc: Services, job: Job, reason: str, *guards: Q) -> bool:
             f"GAS tried {tries} times and gave up. The last time: {reason} "
             "Your file is kept: submit it again, or ask the operator."
         )
-        return fail(svc, job, "gave-up", sentence, *guards)
+        return fail(svc, job, GAVE_UP, sentence, *guards)
     wait_s = svc.settings.retry_backoff_s * BACKOFF_FACTOR ** (tries - 1)
     wait_s *= 1 + BACKOFF_SPREAD * random.uniform(-1, 1)  # noqa: S311 - not a secret
     at = svc.now() + timedelta(seconds=wait_s)
@@ -386,6 +428,7 @@ def _release(
             return False
         _tell(svc, job.pk, job.attempt, reason)
         _enqueue(job, at)
+        traces.note(outcome="released")
     return True
 
 
