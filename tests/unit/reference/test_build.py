@@ -65,7 +65,7 @@ def test_ambiguous_bases_are_kept_and_agree_with_what_they_stand_for(tmp_path: P
     pack = made(tmp_path, f">1\n{sequence[:103].lower()}r{sequence[104:].lower()}\n".encode())
     with pysam.FastaFile(str(pack.fasta)) as genome:
         assert genome.fetch("1", 101, 106) == f"{sequence[101:103]}R{sequence[104:106]}"
-    body = record(104, "G", "A") + record(104, "R", "A") + record(105, sequence[104], "A")
+    body = record(104, "G", "A") + record(104, "R", "A") + record(106, sequence[105], "A")
     (tmp_path / "in.vcf").write_bytes(HEADER + body)
     annotate(tmp_path / "in.vcf", tmp_path / "out.vcf.gz", pack)
     terms = [info.split(b"|")[1:2] for info in infos_of(tmp_path / "out.vcf.gz")]
