@@ -48,9 +48,11 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Watch:
-    """What went wrong in a browser's pages. ``expected``: statuses that a test asks for."""
+    """What went wrong in a browser's pages. ``expected``: statuses that a test asks for;
+    ``others``: origins beside ``origin`` that they may ask."""
 
     origin: str
+    others: tuple[str, ...] = ()
     faults: list[str] = field(default_factory=list)
     expected: set[int] = field(default_factory=set)
 
@@ -66,7 +68,7 @@ class Watch:
             self.faults.append(f"{page.url}: {message.text}")
 
     def _request(self, page: Page, url: str) -> None:
-        if not url.startswith((self.origin, "data:", "blob:")):
+        if not url.startswith((self.origin, *self.others, "data:", "blob:")):
             self.faults.append(f"{page.url} asks for {url}")
 
     def _response(self, url: str, status: int) -> None:
