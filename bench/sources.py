@@ -1,6 +1,7 @@
 """What an allele source of ten million alleles costs: time, memory, and making it.
 
-The source, with an id and a frequency for each allele, is drawn over chromosome 20 with a seed; half of the benchmark's records are in it.
+The source, with an id and a frequency for each allele, is drawn over chromosome 20 with a seed;
+half of the benchmark's records are in it.
 """
 
 from __future__ import annotations
