@@ -178,6 +178,8 @@ if _gas.mail == "smtp":
     EMAIL_USE_TLS = _gas.smtp_security == "starttls"
     EMAIL_USE_SSL = _gas.smtp_security == "tls"
     EMAIL_TIMEOUT = 30
+elif _gas.mail == "ses":
+    EMAIL_BACKEND = "gas.notify.ses.SesBackend"
 else:
     EMAIL_BACKEND = "gas.notify.files.EmlFileBackend"
     EMAIL_FILE_PATH = str(_gas.mail_dir)

@@ -35,8 +35,10 @@ def find_chromium() -> str:
     pytest.skip("NO CHROMIUM: THE PAGES ARE NOT TESTED IN A BROWSER. Install `chromium`.")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    """Gone when the tests of this folder are over: while Playwright is there, an event loop runs,
+    and others could not start their own."""
     path = find_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
