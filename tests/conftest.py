@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes import FakeClock, FakeCold, FakeMailer, FakeRunner
+from tests.fakes import FakeClock, FakeCold, FakeMailer, FakeRunner, FakeShardRunner
 
 if TYPE_CHECKING:
     from gas.accounts.models import User
@@ -57,6 +57,11 @@ def runner() -> FakeRunner:
 
 
 @pytest.fixture
+def shard_runner() -> FakeShardRunner:
+    return FakeShardRunner()
+
+
+@pytest.fixture
 def mailer() -> FakeMailer:
     return FakeMailer()
 
@@ -71,6 +76,7 @@ def svc(
     tmp_path: Path,
     clock: FakeClock,
     runner: FakeRunner,
+    shard_runner: FakeShardRunner,
     mailer: FakeMailer,
     cold: FakeCold,
     monkeypatch: pytest.MonkeyPatch,
@@ -86,6 +92,7 @@ def svc(
         clock=clock,
         storage=LocalStorage(tmp_path / "objects"),
         runner=runner,
+        shard_runner=shard_runner,
         mailer=mailer,
         cold=cold,
         billing=TestProvider(get_settings(), clock),

@@ -107,6 +107,13 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="Processes that one annotation may use (`--workers`)."
     )
 
+    shard_bytes: int = Field(
+        16 << 20,
+        ge=0,
+        description="A file larger than this is annotated in shards of about so many bytes of "
+        "text, by all annotators; `0`: never.",
+    )
+
     default_engine: str = Field("gas", description="Engine used where a job names none.")
     default_reference: str = Field("demo", description="Reference used where a job names none.")
     extra_engines: list[str] = Field(

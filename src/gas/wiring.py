@@ -17,6 +17,7 @@ from gas.annotate.pack import Pack
 from gas.billing import BillingProvider
 from gas.config import Settings, get_settings
 from gas.jobs.runner import ChildRunner, Runner
+from gas.jobs.shard_runner import ChildShardRunner, ShardRunner
 from gas.notify.mailer import DjangoMailer, Mailer
 from gas.reference import packs
 from gas.storage import Storage
@@ -38,6 +39,7 @@ class Services:
     clock: Callable[[], datetime]
     storage: Storage
     runner: Runner
+    shard_runner: ShardRunner
     mailer: Mailer
     cold: ColdTier
     #: None where nothing is sold.
@@ -130,6 +132,7 @@ def get_services() -> Services:
             clock=system_clock,
             storage=make_storage(settings),
             runner=ChildRunner(settings),
+            shard_runner=ChildShardRunner(settings),
             mailer=DjangoMailer(),
             cold=make_cold(settings, system_clock),
             billing=make_billing(settings),

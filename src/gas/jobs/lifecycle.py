@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import F, Q
@@ -113,7 +114,7 @@ def submit(
                 fair_start=place.start,
                 fair_finish=place.finish,
             )
-            _tell(svc, job.pk, 0, f"Submitted: {upload.filename}, {size_bytes:,} bytes.")
+            tell(svc, job.pk, 0, f"Submitted: {upload.filename}, {size_bytes:,} bytes.")
             queue.enqueue(queue.ANNOTATE, job.pk, priority=priority)
     except IntegrityError:  # the same request, at the same moment
         if (found := _submitted_before(user, upload, idempotency_key)) is None:
@@ -175,8 +176,14 @@ def annotate(
     claim = _claim(svc, job_id, worker)
     if claim is None:
         return
+    from gas.jobs import shards  # which ends jobs in the ways that are told here
+
     try:
-        outcome = svc.runner.run(_task(svc, claim), _keeper(svc, claim, stopping))
+        task, keep = _task(svc, claim), _keeper(svc, claim, stopping)
+        if shards.wanted(svc, claim.job):
+            shards.plan(svc, claim, task, keep)
+            return
+        outcome = svc.runner.run(task, keep)
     except LostClaim:
         log.warning("claim lost", extra={"job": str(job_id), "attempt": claim.attempt})
         discard(svc, claim.job.attempt_prefix(claim.attempt))
@@ -209,7 +216,7 @@ def _claim(svc: Services, job_id: uuid.UUID, worker: str) -> Claim | None:
         if not mine:
             return None
         job = Job.objects.get(pk=job_id)  # ours and locked until the commit: our own token
-        _tell(svc, job_id, job.attempt, f"Attempt {job.attempt} begins on {worker}.")
+        tell(svc, job_id, job.attempt, f"Attempt {job.attempt} begins on {worker}.")
     lanes.started(job.fair_start)
     return Claim(job, lease)
 
@@ -227,9 +234,21 @@ def _task(svc: Services, claim: Claim) -> Task:
 
 
 def _keeper(svc: Services, claim: Claim, stopping: Callable[[], bool]) -> Callable[[float], None]:
-    """What the runner calls all along: it renews the lease and says when to stop.
+    mine = Job.objects.filter(holds(claim.attempt), pk=claim.job.pk, status=Status.RUNNING)
 
-    Raises LostClaim where the job is no longer ours, Cancelled where the worker has to go.
+    def renew(progress: float) -> bool:
+        return mine.update(lease_until=svc.now() + claim.lease, progress=progress) == 1
+
+    return keeper(svc, claim.job, renew, stopping)
+
+
+def keeper(
+    svc: Services, job: Job, renew: Callable[[float], bool], stopping: Callable[[], bool]
+) -> Callable[[float], None]:
+    """What a runner calls all along: it renews the lease and says when to stop.
+
+    ``renew``: with the progress; says whether the lease is still ours. The keeper raises LostClaim
+    where it is not, Cancelled where the worker has to go.
     """
     due = svc.now()
 
@@ -241,12 +260,11 @@ def _keeper(svc: Services, claim: Claim, stopping: Callable[[], bool]) -> Callab
         if now < due:
             return
         due = now + timedelta(seconds=svc.settings.heartbeat_s)
-        mine = Job.objects.filter(holds(claim.attempt), pk=claim.job.pk, status=Status.RUNNING)
         try:
-            held = mine.update(lease_until=now + claim.lease, progress=progress)
+            held = renew(progress)
         except OperationalError:
             # The database is away. Work on: if it comes back too late, publishing is refused.
-            log.warning("lease not renewed", extra={"job": str(claim.job.pk)}, exc_info=True)
+            log.warning("lease not renewed", extra={"job": str(job.pk)}, exc_info=True)
             connection.close()
             return
         if not held:
@@ -256,18 +274,22 @@ def _keeper(svc: Services, claim: Claim, stopping: Callable[[], bool]) -> Callab
 
 
 def _publish(svc: Services, claim: Claim, outcome: Outcome) -> bool:
-    """RUNNING → COMPLETED: point the row at this attempt's files and ask for the mail, at once."""
-    job = claim.job
+    return publish(svc, claim.job, outcome, claim.job.attempt_prefix(claim.attempt))
+
+
+def publish(svc: Services, job: Job, outcome: Outcome, prefix: str) -> bool:
+    """RUNNING → COMPLETED: point the row at the files below ``prefix``, which are of the job's
+    attempt, and ask for the mail, at once."""
     with transaction.atomic():
         due = _archive_due(svc, job)
         won = advance(
             job.pk,
             COMPLETE,
-            holds(claim.attempt),
+            holds(job.attempt),
             finished_at=svc.now(),
             progress=1,
             lease_until=None,
-            result_prefix=job.attempt_prefix(claim.attempt),
+            result_prefix=prefix,
             result_files=outcome.files,
             summary=outcome.summary,
             failure="",
@@ -278,15 +300,15 @@ def _publish(svc: Services, claim: Claim, outcome: Outcome) -> bool:
         )
         if won:
             records = outcome.summary.get("records", 0)
-            _tell(svc, job.pk, claim.attempt, f"Completed: {records:,} records.")
+            tell(svc, job.pk, job.attempt, f"Completed: {records:,} records.")
             notify.ask(svc, job.pk, Mail.Kind.JOB_OVER, round=job.reruns)
             if due is not None:
                 queue.enqueue(queue.ARCHIVE, job.pk, at=due)
                 _warn_before_archive(svc, job, due)
     if not won:
         # Someone else holds the job now. What we wrote is in our own place: nobody points at it.
-        log.warning("late publish refused", extra={"job": str(job.pk), "attempt": claim.attempt})
-        discard(svc, job.attempt_prefix(claim.attempt))
+        log.warning("late publish refused", extra={"job": str(job.pk), "attempt": job.attempt})
+        discard(svc, prefix)
     return won
 
 
@@ -340,7 +362,7 @@ def fail(svc: Services, job: Job, code: str, reason: str, *guards: Q) -> bool:
             failure=reason,
         ):
             return False
-        _tell(svc, job.pk, job.attempt, f"Failed: {reason}")
+        tell(svc, job.pk, job.attempt, f"Failed: {reason}")
         notify.ask(svc, job.pk, Mail.Kind.JOB_OVER, round=job.reruns)
     return True
 
@@ -354,10 +376,21 @@ def try_again(svc: Services, job: Job, reason: str, *guards: Q) -> bool:
             "Your file is kept: submit it again, or ask the operator."
         )
         return fail(svc, job, "gave-up", sentence, *guards)
-    wait_s = svc.settings.retry_backoff_s * BACKOFF_FACTOR ** (tries - 1)
-    wait_s *= 1 + BACKOFF_SPREAD * random.uniform(-1, 1)  # noqa: S311 - not a secret
+    wait_s = backoff_s(svc, tries)
     at = svc.now() + timedelta(seconds=wait_s)
     return _release(svc, job, f"{reason} Next try in {wait_s:.0f} s.", at, *guards, tries=tries)
+
+
+def backoff_s(svc: Services, tries: int) -> float:
+    """How long to wait after so many failed tries."""
+    wait_s: float = svc.settings.retry_backoff_s * BACKOFF_FACTOR ** (tries - 1)
+    return wait_s * (1 + BACKOFF_SPREAD * random.uniform(-1, 1))  # noqa: S311 - not a secret
+
+
+def start_over(svc: Services, job: Job, why: str) -> bool:
+    """The file is none for shards: it goes to one annotator as a whole, at once and uncounted."""
+    reason = f"This file is annotated in one piece: {why}"
+    return _release(svc, job, reason, None, tries=job.tries, in_one_piece=True)
 
 
 def _hand_back(svc: Services, claim: Claim) -> None:
@@ -368,7 +401,7 @@ def _hand_back(svc: Services, claim: Claim) -> None:
 
 
 def _release(
-    svc: Services, job: Job, reason: str, at: datetime | None, *guards: Q, tries: int
+    svc: Services, job: Job, reason: str, at: datetime | None, *guards: Q, **changes: Any
 ) -> bool:
     with transaction.atomic():
         if not advance(
@@ -376,14 +409,14 @@ def _release(
             RELEASE,
             holds(job.attempt),
             *guards,
-            tries=tries,
             worker="",
             lease_until=None,
             not_before=at,
             progress=0,
+            **changes,
         ):
             return False
-        _tell(svc, job.pk, job.attempt, reason)
+        tell(svc, job.pk, job.attempt, reason)
         _enqueue(job, at)
     return True
 
@@ -393,7 +426,7 @@ def cancel(svc: Services, job: Job, *, by: str = "its owner") -> bool:
     with transaction.atomic():
         done = advance(job.pk, CANCEL, finished_at=svc.now(), lease_until=None)
         if done:
-            _tell(svc, job.pk, job.attempt, f"Cancelled by {by}.")
+            tell(svc, job.pk, job.attempt, f"Cancelled by {by}.")
     return done
 
 
@@ -413,7 +446,7 @@ def retry(svc: Services, job: Job) -> bool:
             failure_code="",
         ):
             return False
-        _tell(svc, job.pk, job.attempt, "The operator has it tried again.")
+        tell(svc, job.pk, job.attempt, "The operator has it tried again.")
         _enqueue(job)
     return True
 
@@ -455,7 +488,8 @@ def _requeue_lost(svc: Services) -> int:
 # -- small parts -----------------------------------------------------------------------------------
 
 
-def _tell(svc: Services, job_id: uuid.UUID, attempt: int, message: str) -> None:
+def tell(svc: Services, job_id: uuid.UUID, attempt: int, message: str) -> None:
+    """Add a line to the job's log."""
     JobEvent.objects.create(job_id=job_id, at=svc.now(), attempt=attempt, message=message)
 
 
