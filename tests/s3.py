@@ -28,11 +28,11 @@ KEYS = {"region": "us-east-1", "access_key_id": ACCESS, "secret_access_key": SEC
 BUCKET = "gas-tests"
 
 
-def free_ports(count: int) -> list[int]:
+def free_ports(count: int, ip: str = "127.0.0.1") -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
-            one.bind(("127.0.0.1", 0))
+            one.bind((ip, 0))
         return [one.getsockname()[1] for one in sockets]
 
 
@@ -42,10 +42,10 @@ def _weed() -> str:
 
 
 @contextlib.contextmanager
-def seaweedfs(folder: Path) -> Iterator[str]:
+def seaweedfs(folder: Path, ip: str = "127.0.0.1") -> Iterator[str]:
     """The address of a SeaweedFS that keeps its data in ``folder``, with an empty BUCKET."""
     for last in (False, False, True):
-        server, url = _start_seaweedfs(folder / secrets.token_hex(4))
+        server, url = _start_seaweedfs(folder / secrets.token_hex(4), ip)
         try:
             _await_bucket(url, server)
             break
@@ -64,7 +64,7 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     server.wait()
 
 
-def _start_seaweedfs(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+def _start_seaweedfs(folder: Path, ip: str) -> tuple[subprocess.Popen[bytes], str]:
     (folder / "data").mkdir(parents=True)
     rights = ["Admin", "Read", "Write", "List", "Tagging"]
     user = {
@@ -78,17 +78,17 @@ def _start_seaweedfs(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
         for part in ("master", "volume", "filer", "s3")
         for kind in ("", ".grpc")
     ]
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    ports = dict(zip(names, free_ports(len(names), ip), strict=True))
     command = [
         _weed(), "-logtostderr=true", "server", f"-dir={folder / 'data'}",
-        "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
+        f"-ip={ip}", f"-ip.bind={ip}", "-master.telemetry=false",
         "-master.volumeSizeLimitMB=64", "-volume.max=50", "-filer", "-s3",
         f"-s3.config={folder / 's3.json'}", "-s3.iam=false", "-s3.port.iceberg=0",
         "-s3.port.lance=0", *(f"-{name}={port}" for name, port in ports.items()),
     ]  # fmt: skip
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    return server, f"http://127.0.0.1:{ports['s3.port']}"
+    return server, f"http://{ip}:{ports['s3.port']}"
 
 
 def _await_bucket(url: str, server: subprocess.Popen[bytes]) -> None:

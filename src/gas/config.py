@@ -65,7 +65,8 @@ class Settings(BaseSettings):
         None,
         validation_alias="DATABASE_URL",
         description="PostgreSQL to use, `postgresql://user:password@host:port/name`. "
-        "Unset: `gas up` runs its own.",
+        "Unset: `gas up` runs its own. What libpq takes may follow a `?`: `sslmode=verify-full`, "
+        "or `options=` for a PgBouncer, which takes no session parameters.",
     )
     secret_key: SecretStr | None = Field(
         None,

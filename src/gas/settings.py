@@ -78,6 +78,28 @@ TEMPLATES = [
 
 # -- database and queue -----------------------------------------------------------------------
 
+#: A host that was cut off says no goodbye. Both ends ask after each other when nothing was heard
+#: for 10 s and give up after 20: the server then frees the locks that its sessions held, the
+#: client connects anew. Milliseconds for tcp_user_timeout, seconds for the others.
+_DEAD_PEER = {"idle": 10, "interval": 5, "count": 2}
+_TCP_USER_TIMEOUT_MS = 20_000
+#: A client that sleeps in the middle of a transaction must not hold its locks for ever either. The
+#: longest of ours asks a payment provider.
+_IDLE_IN_TRANSACTION_MS = 120_000
+
+
+def _connection_options() -> dict[str, object]:
+    """For libpq; of no effect over a UNIX socket, but for the last."""
+    session = {f"tcp_keepalives_{name}": value for name, value in _DEAD_PEER.items()}
+    session["tcp_user_timeout"] = _TCP_USER_TIMEOUT_MS
+    session["idle_in_transaction_session_timeout"] = _IDLE_IN_TRANSACTION_MS
+    return {
+        "connect_timeout": 10,
+        **{f"keepalives_{name}": value for name, value in _DEAD_PEER.items()},
+        "tcp_user_timeout": _TCP_USER_TIMEOUT_MS,
+        "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
+    }
+
 
 def _database(url: str) -> dict[str, object]:
     parts = urlsplit(url)
@@ -98,7 +120,7 @@ def _database(url: str) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 10, **query},
+        "OPTIONS": {**_connection_options(), **query},
     }
 
 

@@ -44,6 +44,18 @@ def alive(pid: int) -> bool:
     return False
 
 
+def sign_up(url: str, email: str) -> str:
+    """A new user, through the pages; that user's API token."""
+    with httpx.Client(base_url=url, follow_redirects=True, timeout=30) as browser:
+        password = secrets.token_urlsafe(12)
+        _submit(browser, "/accounts/signup/", name="Ada", email=email, institution="",
+                password1=password, password2=password)  # fmt: skip
+        page = _submit(browser, "/profile/", "/profile/tokens/", name="e2e").text
+    token = re.search(r"gas_[A-Za-z0-9_-]{43}", page)
+    assert token is not None
+    return token[0]
+
+
 class Service:
     """`gas up` as a process of its own. ``lines`` is what it printed."""
 
@@ -120,15 +132,8 @@ class Service:
 
     def sign_up(self, email: str = "ada@example.org") -> Client:
         """A new user, through the pages; a client with that user's token."""
-        with httpx.Client(base_url=self.url, follow_redirects=True, timeout=30) as browser:
-            password = secrets.token_urlsafe(12)
-            _submit(browser, "/accounts/signup/", name="Ada", email=email, institution="",
-                    password1=password, password2=password)  # fmt: skip
-            page = _submit(browser, "/profile/", "/profile/tokens/", name="e2e").text
-        token = re.search(r"gas_[A-Za-z0-9_-]{43}", page)
-        assert token is not None
-        self.token = token[0]
-        return Client(self.url, token[0])
+        self.token = sign_up(self.url, email)
+        return Client(self.url, self.token)
 
     def log(self, client: Client, job_id: str) -> str:
         return client._http.get(f"/api/v1/jobs/{job_id}/log").text

@@ -68,7 +68,10 @@ def test_the_parameters_of_a_database_url_are_decoded() -> None:
     from gas.settings import _database
 
     url = "postgresql://u%40x:p%2Fw@db.example.org:6432/gas?sslmode=verify-full&sslrootcert=%2Fetc%2Fa+b.pem"
-    assert _database(url) | {"ENGINE": ""} == {
+    read = _database(url)
+    options = read.pop("OPTIONS")
+    assert isinstance(options, dict)
+    assert read | {"ENGINE": ""} == {
         "ENGINE": "",
         "NAME": "gas",
         "USER": "u@x",
@@ -77,12 +80,18 @@ def test_the_parameters_of_a_database_url_are_decoded() -> None:
         "PORT": "6432",
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
-            "connect_timeout": 10,
-            "sslmode": "verify-full",
-            "sslrootcert": "/etc/a+b.pem",
-        },
     }
+    assert options["sslmode"] == "verify-full"
+    assert options["sslrootcert"] == "/etc/a+b.pem"
+    assert "-c tcp_keepalives_idle=10 " in options["options"]
+
+
+def test_a_database_url_has_the_last_word() -> None:
+    from gas.settings import _database
+
+    options = _database("postgresql://u:p@pgbouncer/gas?options=&keepalives_idle=60")["OPTIONS"]
+    assert isinstance(options, dict)
+    assert (options["options"], options["keepalives_idle"]) == ("", "60")
 
 
 def test_a_strict_umask_does_not_lock_root_s_postgresql_out(

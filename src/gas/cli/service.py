@@ -75,8 +75,10 @@ def manage(context: typer.Context) -> None:
 
     `gas manage help` lists them.
     """
+    from gas.farm.first_start import prepare_folders
     from gas.setup import setup_django
 
+    prepare_folders(get_settings())
     setup_django()
     from django.core.management import execute_from_command_line
 

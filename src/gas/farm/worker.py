@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gas.config import Settings
 from gas.errors import GasError
+from gas.farm.first_start import prepare_folders
 from gas.setup import setup_django
 
 
@@ -16,7 +17,8 @@ class NoSuchQueue(GasError):
 
 
 def run(queue_name: str, settings: Settings) -> None:
-    """Work on ``queue_name`` until told to stop. Raises NoSuchQueue."""
+    """Work on ``queue_name`` until told to stop. Raises NoSuchQueue or NoDataFolder."""
+    prepare_folders(settings)  # this may be a host of its own
     setup_django()
     from procrastinate import PsycopgConnector
     from procrastinate.contrib.django import app
