@@ -478,8 +478,9 @@ def _somebody_waits() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-@pytest.mark.parametrize("seed", [*range(12), *(pytest.param(n, marks=pytest.mark.long)
-                                                for n in range(12, 200))])  # fmt: skip
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(n, marks=pytest.mark.long) for n in range(4, 100))]
+)
 def test_whatever_happens_a_job_ends_once_and_leaves_nothing(
     svc: Services, job: Job, shard_runner: FakeShardRunner, clock: FakeClock, seed: int
 ) -> None:
@@ -531,6 +532,8 @@ def test_whatever_happens_a_job_ends_once_and_leaves_nothing(
         lifecycle.cancel(svc, job)
     shard_runner.before = lambda what, keep: None
     for _ in range(60):
+        if Job.objects.get(pk=job.pk).is_over and not messages() and not Shard.objects.exists():
+            break
         clock.advance(4000)
         lifecycle.reap(svc)
         shards.reap(svc)

@@ -79,6 +79,9 @@ class _Answers:
             self._out.write(json.dumps({kind: value}) + "\n")
             self._out.flush()
         except BrokenPipeError:
+            # What is still in the buffer, and what the end of the run has to say, goes nowhere.
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), self._out.fileno())
             raise Cancelled from None
 
     def progress(self, records: int, bytes_read: int, bytes_total: int) -> None:
