@@ -29,7 +29,7 @@ from isal import igzip
 
 from gas.annotate.engines import DEFAULT
 from gas.annotate.gate import Gate
-from gas.annotate.header import Keys, declared
+from gas.annotate.header import declared
 from gas.annotate.index import Part
 from gas.annotate.pack import Pack
 from gas.annotate.piece import Piece
@@ -105,7 +105,8 @@ def plan(
     """Write the shards of ``input``, each of about ``shard_bytes`` of text and of whole slices,
     into ``folder``; ``tell`` hears of each when it is whole. HEAD and FOUND are written at the end.
 
-    Raises what ``gas.annotate.run.annotate`` raises for the input, and InOnePiece.
+    Raises what ``gas.annotate.run.annotate`` raises for the input, and InOnePiece at the first sign
+    of disorder; the shards and the join look closely.
     """
     source = VcfFile(input, limits)
     work = Work(engine, options or {}, pack, check_cancelled=check_cancelled)
@@ -120,13 +121,13 @@ def plan(
         on_read(0, read_bytes, source.size_bytes)
 
     source.on_read = count
-    ours = _as_written(work.keys(declared(source.header)))
     with disk_errors(folder), Gate(source, pack, offers, check_build=check_build) as gate:
         for number, slices in enumerate(_shards(gate.slices(), shard_bytes)):
             with _ShardWriter(folder, number, source.header) as writer:
                 for piece in slices:
                     check_cancelled()
-                    _refuse(piece, gate, ours)
+                    if not gate.in_order:
+                        raise _unsorted()
                     writer.add(piece)
             tell(writer.shard(read / source.size_bytes))
         found = gate.finish().as_dict()
@@ -151,26 +152,8 @@ def _group(first: Slice, rest: Iterator[Slice], size_bytes: int) -> Iterator[Sli
         yield piece
 
 
-def _as_written(keys: Keys) -> list[bytes]:
-    """How INFO keys of ours would begin in a record."""
-    names = (keys.engine_as, keys.warn_as, *keys.sources)
-    return [before + name.encode() for name in names for before in (b"\t", b";")]
-
-
-def _refuse(piece: Slice, gate: Gate, ours: Sequence[bytes]) -> None:
-    """Raises InOnePiece at the first sign: the shards themselves look closely."""
-    if not gate.in_order:
-        raise _unsorted()
-    if any(key in piece.text for key in ours):
-        raise _taken()
-
-
 def _unsorted() -> InOnePiece:
     return InOnePiece("Its records are not in order.")
-
-
-def _taken() -> InOnePiece:
-    return InOnePiece("Its records may have an INFO key that GAS writes.")
 
 
 class _ShardWriter:
@@ -257,7 +240,8 @@ def work(
             for piece in shard.pieces(source, source.slices(), keys, folder):
                 check_cancelled()
                 if piece.taken:
-                    raise _taken()
+                    taken = ", ".join(sorted(piece.taken))
+                    raise InOnePiece(f"Its records have the INFO key {taken}, not declared.")
                 blocks.write(piece.blocks)
                 about.write(_line(_plain(piece)))
                 summary.merge(piece.summary)

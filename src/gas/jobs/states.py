@@ -98,6 +98,13 @@ SHARD_CLAIM = _way(ShardState.PENDING, to=ShardState.RUNNING)
 SHARD_DONE = _way(ShardState.RUNNING, to=ShardState.DONE)
 SHARD_RELEASE = _way(ShardState.RUNNING, to=ShardState.PENDING)
 
+SHARD_TRANSITIONS = {
+    "ready": SHARD_READY,
+    "claim": SHARD_CLAIM,
+    "done": SHARD_DONE,
+    "release": SHARD_RELEASE,
+}
+
 BEGIN_ARCHIVE = _way(ResultState.STORED, to=ResultState.ARCHIVING)
 ARCHIVED = _way(ResultState.ARCHIVING, to=ResultState.ARCHIVED)
 KEEP = _way(ResultState.ARCHIVING, to=ResultState.STORED)
