@@ -218,6 +218,8 @@ def test_a_part_that_comes_late_is_refused(svc: Services, job: Job, clock: FakeC
         shards._finish(svc, late, inputs)
     with pytest.raises(LostClaim):
         lifecycle.keeper(svc, job, shards._renewer(svc, late), lambda: False)(0.5)
+    shards._failed(svc, late, TransientError("late"))
+    assert (part(job, 0).state, part(job, 0).tries) == (RUNNING, 1), "no business of the late one"
     shards._finish(svc, now, inputs)
     assert states(job)[0] == DONE
 
@@ -301,6 +303,7 @@ def test_cancel_stops_all_parts(
     shard_runner.before = cancelled
     take_next(svc, 3)
     assert lost == ["part 1"]
+    assert not any("/shards/1/1/" in key for key in keys(svc, job)), "it cleared up behind itself"
     take_next(svc)
     assert states(job)[2] == PENDING, "its message does nothing"
     job.refresh_from_db()
