@@ -6,7 +6,13 @@ from django.core.wsgi import get_wsgi_application
 
 from gas.config import get_settings, override_environment
 from gas.farm.first_start import prepare_folders
+from gas.telemetry import traces
 
 override_environment(DJANGO_SETTINGS_MODULE="gas.settings")
 prepare_folders(get_settings())  # this may be a host of its own
+if get_settings().metrics_token is not None:
+    from gas.telemetry import http_times
+
+    http_times.share(get_settings().metrics_dir)
+traces.set_up(get_settings(), "web")
 application = get_wsgi_application()

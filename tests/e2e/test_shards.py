@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from gas.annotate import summary_files
 from gas.annotate.pack import Pack
 from gas.annotate.run import annotate
 from gas.client import Client
 from gas.demo.run import INPUT
 from gas.reference.packs import SHIPPED
+from tests.e2e.held import HELD, Hold, make_held_reference, worker_of
 from tests.e2e.service import Service, alive, running, wait_for
-from tests.e2e.test_story import HELD, Hold, _make_held_reference, _worker_of
 
 TIMES = 20
 
@@ -29,7 +30,7 @@ def service() -> Iterator[Service]:
         GAS_SHARD_BYTES="1000000",
         GAS_FREE_MAX_UPLOAD_BYTES="100000000",
     ) as up:
-        _make_held_reference(up)
+        make_held_reference(up)
         yield up
 
 
@@ -50,7 +51,7 @@ def _same_as_alone(
     alone = folder / "alone"
     alone.mkdir()
     report = annotate(large, alone / "annotated.vcf.gz", Pack.open(pack), engine, beside="")
-    (alone / "summary.json").write_text(json.dumps(report.to_json(), indent=1) + "\n")
+    summary_files.write(report.to_json(), alone, "", job_id)
     job = client.job(job_id)
     assert {file["name"] for file in job["files"]} == {path.name for path in alone.iterdir()}
     for file in job["files"]:
@@ -76,7 +77,7 @@ def test_a_killed_part_is_redone_alone(service: Service, large: Path, tmp_path: 
     with Hold(service) as hold:
         job_id = client.submit(client.upload(large), reference="held", engine=HELD)["id"]
         first, second = wait_for(lambda: hold.engines()[1:2] and hold.engines()[:2])
-        victim, other = _worker_of(service, first), _worker_of(service, second)
+        victim, other = worker_of(service, first), worker_of(service, second)
         assert {victim, other} == {service.pid_of("annotator-1"), service.pid_of("annotator-2")}
         os.kill(victim, signal.SIGKILL)
         wait_for(lambda: not alive(first), why="the engine outlives its worker")

@@ -46,6 +46,7 @@ def make_task(tmp_path: Path) -> Callable[..., Task]:
     def make(body: bytes = BODY, engine: str = NOOP, pack: Pack | None = None) -> Task:
         stored = storage.put("in", [HEADER, body])
         return Task(
+            job="j",
             input_key="in",
             input_sha256=stored.sha256,
             output_prefix="out/1",
@@ -86,6 +87,7 @@ def test_shards_come_to_what_a_run_comes_to(
     assert joined == whole
     assert {file["name"] for file in joined.files} == {
         "annotated.vcf.gz", "annotated.vcf.gz.tbi", "findings.json", "rejected.tsv", "summary.json",
+        "summary_mqc.json",
     }  # fmt: skip
     for file in joined.files:
         assert task.storage.stat(f"joined/{file['name']}").sha256 == file["sha256"]

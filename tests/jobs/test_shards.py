@@ -15,7 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from gas.accounts.models import User
 from gas.annotate.shards import InOnePiece
-from gas.errors import Cancelled, EngineError, GasError, TransientError
+from gas.errors import Cancelled, EngineError, GasError, NeedsOperator, TransientError
 from gas.jobs import erase, lifecycle, queue, shards
 from gas.jobs.lifecycle import LostClaim
 from gas.jobs.models import Job, Shard, Upload
@@ -151,6 +151,22 @@ def test_an_engine_that_is_not_there_fails_the_job(svc: Services, job: Job) -> N
     take_next(svc)
     job.refresh_from_db()
     assert (job.status, job.failure_code) == (Status.FAILED, "engine-failed")
+
+
+def test_a_part_waits_uncounted_for_the_operator(
+    svc: Services, job: Job, shard_runner: FakeShardRunner, clock: FakeClock
+) -> None:
+    def denied(what: str, _keep: Keep) -> None:
+        if what == "part 0":
+            raise NeedsOperator("There is no bucket gas-7.")
+
+    take_next(svc)
+    shard_runner.before = denied
+    for _ in range(svc.settings.max_tries + 1):
+        clock.advance(lifecycle.PARKED.total_seconds())
+        handle(svc, next(m for m in messages() if m.args["row_id"] == str(part(job, 0).pk)))
+    assert (part(job, 0).state, part(job, 0).tries) == (PENDING, 0)
+    assert not any("gas-7" in event.message for event in job.events.all()), "no owner's business"
 
 
 @pytest.mark.parametrize("at", ["plan 1", "part 1", "join"])

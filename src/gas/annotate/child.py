@@ -2,11 +2,12 @@
 
 One JSON object comes in on standard input, up to its end:
 
-    {"input": PATH, "output": PATH, "pack": PATH, "engine": NAME, "workers": 1,
+    {"input": PATH, "output": PATH, "pack": PATH, "cache": PATH, "engine": NAME, "workers": 1,
      "limits": {"uncompressed_bytes": N, ...}, "offers": [TEXT, ...], "beside": TEXT}
 
-``engine``, ``workers``, ``limits`` (fields of ``gas.annotate.stream.Limits``), ``offers`` and
-``beside`` (as ``gas.annotate.run.annotate`` takes them) may be left out.
+``cache`` (as ``gas.annotate.pack.Pack`` has it), ``engine``, ``workers``, ``limits`` (fields of
+``gas.annotate.stream.Limits``), ``offers`` and ``beside`` (as ``gas.annotate.run.annotate`` takes
+them) may be left out.
 
 ``"do"`` asks for a part of the work on a large file instead (``gas.annotate.shards``), with what
 that function takes: ``"plan"`` (INPUT, FOLDER, PACK, SHARD_BYTES), ``"work"`` (TEXT, CUTS, FOLDER,
@@ -192,8 +193,9 @@ _DO = {"annotate": _annotate, "plan": _plan, "work": _work, "join": _join}
 
 def _with(request: _Request) -> dict[str, Any]:
     """What every kind of request says of how it is to be done."""
+    cache = request.get("cache")
     return {
-        "pack": Pack.open(Path(request["pack"])),
+        "pack": Pack.open(Path(request["pack"]), Path(cache) if cache else None),
         "engine": request.get("engine", engines.DEFAULT),
         "options": request.get("options"),
         "limits": Limits(**request.get("limits", {})),

@@ -6,14 +6,14 @@ the bytes are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from gas.annotate import bgzf
 from gas.annotate.contigs import ContigNames
 from gas.annotate.engines import Engine, Record, Session
-from gas.annotate.fit import why_not
+from gas.annotate.fit import REF_MISMATCH, why_not
 from gas.annotate.header import Keys
 from gas.annotate.index import Part, may_reach, parts_of
 from gas.annotate.pack import Pack
@@ -70,7 +70,8 @@ class Annotator:
             )
         if piece.rejected:
             entries, heads = _without(batch, piece, entries, heads)
-        summary = self._tally.count(batch.first_line, batch.records, entries, heads)
+        known = getattr(self._session, "known", None)
+        summary = self._tally.count(batch.first_line, batch.records, entries, heads, known)
         rejected: list[tuple[int, str]] = []
         if batch.odd or piece.rejected:
             rejected = self._rejected(batch, piece, summary)
@@ -80,6 +81,7 @@ class Annotator:
         taken = self._taken(infos)
         is_reaching = may_reach(batch.records, infos)
         graft(batch, entries, self._keys)
+        _fill_ids(batch, entries, getattr(self._session, "ids", {}))
         blocks, parts = _compress(batch, found, is_reaching)
         return Piece(blocks, found, parts, summary, taken, rejected)
 
@@ -187,6 +189,13 @@ def graft(batch: Batch, entries: Sequence[bytes], keys: Keys) -> None:
             added = keys.rename(entry) if renames else entry
             info = record[7]
             record[7] = added if info == b"." else info + b";" + added
+
+
+def _fill_ids(batch: Batch, entries: Sequence[bytes], ids: Mapping[int, bytes]) -> None:
+    """Give annotated records without an ID the one that a source has."""
+    for i, found in ids.items():
+        if found and batch.records[i][2] == b"." and entries[i] not in (b"", REF_MISMATCH):
+            batch.records[i][2] = found
 
 
 def to_lines(batch: Batch) -> list[bytes]:

@@ -39,7 +39,7 @@ _FAR = 1 << 60
 
 
 Plain = tuple[str, int, int, str]
-#: A row without its allele, and its ``Consequence|IMPACT|SYMBOL``.
+#: A row without its allele, and its ``Consequence|IMPACT|SYMBOL|BIOTYPE``.
 Titled = tuple[str, bytes]
 
 
@@ -51,7 +51,8 @@ class Region(Protocol):
 
     @property
     def title(self) -> bytes | None:
-        """``Consequence|IMPACT|SYMBOL`` where it is the same for every substitution; else None."""
+        """``Consequence|IMPACT|SYMBOL|BIOTYPE`` where it is the same for every substitution, else
+        None."""
         ...
 
     #: Where a substitution's row is no more than head, distance from the edge, change and tail:
@@ -69,15 +70,15 @@ class Region(Protocol):
 
 
 def title(row: str) -> bytes:
-    """``Consequence|IMPACT|SYMBOL`` of a row without its allele."""
-    consequence, impact, symbol, _ = row.split("|", 3)
-    return f"{consequence}|{impact}|{symbol}".encode()
+    """``Consequence|IMPACT|SYMBOL|BIOTYPE`` of a row without its allele."""
+    consequence, impact, symbol, _, _, _, biotype, _ = row.split("|", 7)
+    return f"{consequence}|{impact}|{symbol}|{biotype}".encode()
 
 
 @lru_cache(maxsize=1 << 14)
-def titled(head_: str, symbol: str) -> bytes:
-    """A title from ``Consequence|IMPACT|`` and the symbol."""
-    return f"{head_}{symbol}".encode()
+def titled(head_: str, whose: str) -> bytes:
+    """A title from ``Consequence|IMPACT|`` and ``SYMBOL|BIOTYPE``."""
+    return f"{head_}{whose}".encode()
 
 
 def _inside(change: Change, low: int, high: int) -> bool:
@@ -153,7 +154,7 @@ class Flank:
 
     title: bytes | None = None
     plain: Plain | None = None
-    __slots__ = ("_edge", "_heads", "_middle", "_strand", "_symbol", "_tail", "high", "low")
+    __slots__ = ("_edge", "_heads", "_middle", "_strand", "_tail", "_whose", "high", "low")
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, index: int) -> None:
         self.low, self.high, self._edge = low, high, edge
@@ -161,7 +162,7 @@ class Flank:
         before = edge < low
         self._heads = _flank_heads(before == (self._strand > 0), ribbon.suffix)
         anchor = ribbon.anchor(index, before)
-        self._symbol = ribbon.symbol
+        self._whose = ribbon.whose
         self._middle = f"{ribbon.names}{ribbon.intron_part(index)}{anchor}"
         self._tail = ribbon.intron_tail
 
@@ -169,7 +170,7 @@ class Flank:
         at = abs(pos - self._edge)
         shown = change if self._strand > 0 else reverse
         head_ = self._heads[at]
-        return f"{head_}{self._middle}{at}{shown}{self._tail}", titled(head_, self._symbol)
+        return f"{head_}{self._middle}{at}{shown}{self._tail}", titled(head_, self._whose)
 
     def other(self, variant: Variant, strands: Strands) -> str:
         return ""
@@ -257,7 +258,7 @@ class Code:
     plain: Plain | None = None
     __slots__ = (
         *("_extra", "_head", "_origin", "_part", "_protein", "_ribbon", "_strand"),
-        *("_symbol", "_tail", "_to_cdna", "_tx", "high", "low"),
+        *("_whose", "_tail", "_to_cdna", "_tx", "high", "low"),
     )
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, index: int, edge: bool) -> None:
@@ -271,7 +272,7 @@ class Code:
         self._to_cdna = first - tx.phase
         self._extra = (*ribbon.suffix, "splice_region_variant") if edge else ribbon.suffix
         self._head = _code_heads(self._extra)
-        self._symbol = ribbon.symbol
+        self._whose = ribbon.whose
         self._part = f"{ribbon.names}{ribbon.exon_part(index)}"
         self._protein = ribbon.protein
         self._tail = f"|{ribbon.mark}|{ribbon.tail}"
@@ -294,7 +295,7 @@ class Code:
         return (
             f"{head_}{self._part}{at + 1}{change}|{protein}|{at + self._to_cdna}"
             f"|{at + 1}|{residue}|{acids}|{shown}{self._tail}",
-            titled(head_, self._symbol),
+            titled(head_, self._whose),
         )
 
     def other(self, variant: Variant, strands: Strands) -> str:
@@ -445,7 +446,7 @@ class Ribbon:
         self.strand = tx.strand
         self._distance = distance
         self.names = names_part(tx.labels)
-        self.symbol = tx.labels.symbol
+        self.whose = f"{tx.labels.symbol}|{tx.labels.biotype}"
         self.tail = tail_part(tx)
         self.intron_tail = f"|||||||{mark}|{self.tail}"
         self.exon_tail = f"|||||{mark}|{self.tail}"

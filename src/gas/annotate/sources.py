@@ -223,6 +223,8 @@ class Known:
     ids: tuple[str, ...]
     #: INFO entries, joined by ``;``; b"" where there are none.
     info: bytes
+    #: Whether a source lists one of its alleles, and not only its place.
+    allele: bool
 
 
 class Sources:
@@ -233,6 +235,7 @@ class Sources:
         self._genome = genome
         self.sources = [AlleleSource(pack.path / s.file, s) for s in specs_of(pack)]
         self.has_ids = any(s.spec.ids for s in self.sources)
+        self.has_alleles = any(s.spec.kind != "bed" for s in self.sources)
 
     def __bool__(self) -> bool:
         return bool(self.sources)
@@ -247,17 +250,21 @@ class Sources:
         keys, owners, counts = self._keys(contig, records)
         ids: dict[int, list[list[str]]] = {}
         infos: dict[int, list[bytes]] = {}
+        listed: set[int] = set()
         for source in self.sources:
             if source.spec.kind == "bed":
                 positions = [int(record[1]) for record in records]
                 _add_stretches(source.spec, source.at(contig, positions), infos)
             else:
-                _add_alleles(source.spec, source.find(contig, keys), owners, counts, ids, infos)
+                found = source.find(contig, keys)
+                listed |= _add_alleles(source.spec, found, owners, counts, ids, infos)
         return {
             i: Known(
-                tuple("&".join(found) for found in ids.get(i, [])), b";".join(infos.get(i, []))
+                tuple("&".join(found) for found in ids.get(i, [])),
+                b";".join(infos.get(i, [])),
+                i in listed,
             )
-            for i in {**ids, **infos}
+            for i in listed | infos.keys()
         }
 
     def _keys(
@@ -293,7 +300,8 @@ def _add_alleles(
     counts: dict[int, int],
     ids: dict[int, list[list[str]]],
     infos: dict[int, list[bytes]],
-) -> None:
+) -> set[int]:
+    """Add to ``ids`` and ``infos`` what a source says of alleles; the records that it lists."""
     rows: dict[int, list[list[bytes] | None]] = {}
     for (i, k), values in zip(owners, found, strict=True):
         if values is not None:
@@ -310,6 +318,7 @@ def _add_alleles(
             if any(cells):
                 text = b",".join([cell or b"." for cell in cells])
                 infos.setdefault(i, []).append(wanted.info.encode() + b"=" + text)
+    return set(rows)
 
 
 def _add_stretches(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -26,23 +26,27 @@ _TOP_GENES = 10
 #: Name of a column in either engine's layout, by what it says.
 _CONSEQUENCE = ("Consequence",)
 _GENE = ("SYMBOL", "gene")
+_BIOTYPE = ("BIOTYPE", "biotype")
 _TRANSCRIPT = ("Feature", "transcript")
 #: The first that a row fills is shown.
 _CHANGE = ("HGVSp", "amino_acid_change", "HGVSc", "dna_change")
 
 _CONTIG, _REF, _ALT = itemgetter(0), itemgetter(3), itemgetter(4)
 
-#: Of each row of one record's annotation, the columns from the consequence to the gene.
+#: Of each row of one record's annotation, the columns from the consequence to the gene, and the
+#: biotype.
 Heads = tuple[bytes, ...]
 
 
 class Meaning(NamedTuple):
-    """What the annotation of one record says. ``genes``: worst impact of each named gene."""
+    """What the annotation of one record says. ``genes``: worst impact of each named gene;
+    ``biotypes``: each once."""
 
     consequences: tuple[str, ...]
     most_severe: str
     impact: str
     genes: Mapping[str, str]
+    biotypes: tuple[str, ...]
 
 
 class _Row(NamedTuple):
@@ -50,6 +54,7 @@ class _Row(NamedTuple):
 
     terms: tuple[str, ...]
     gene: str
+    biotype: str
     most_severe: str
     rank: int
     impact: int
@@ -65,13 +70,18 @@ class Layout:
         self.gene = _index(columns, _GENE)
         self.transcript = _index(columns, _TRANSCRIPT)
         self.changes = [columns.index(name) for name in _CHANGE if name in columns]
-        # A row's head: its columns from the consequence to the gene, whichever comes first.
+        # A row's head: its columns from the consequence to the gene, whichever comes first, and
+        # the biotype where it comes after both.
         known = [i for i in (self.consequence, self.gene) if i is not None]
         first, last = min(known, default=0), max(known, default=0)
         self._first = first
+        biotype = _index(columns, _BIOTYPE)
+        self._has_biotype = biotype is not None and biotype > last
         skip = rb"(?:[^|,]*\|){%d}" % first
-        keep = rb"(?:[^|,]*\|){%d}[^|,;]*" % (last - first)
-        self._find = re.compile(rb"," + skip + rb"(" + keep + rb")").findall
+        find = rb"," + skip + rb"((?:[^|,]*\|){%d}[^|,;]*)" % (last - first)
+        if biotype is not None and self._has_biotype:
+            find += rb"\|(?:[^|,]*\|){%d}([^|,;]*)" % (biotype - last - 1)
+        self._find = re.compile(find).findall
         self._known: dict[Heads, Meaning] = {}
         #: Rows repeat far more often than whole records do.
         self._rows: dict[bytes, _Row] = {}
@@ -79,8 +89,9 @@ class Layout:
     def heads(self, entries: Sequence[bytes]) -> list[Heads | None]:
         """The heads of each entry; None where the engine says nothing of the record."""
         prefix, skip, find = self.prefix, len(self.prefix), self._find
+        join = b"|".join if self._has_biotype else bytes
         return [
-            tuple(find(b"," + entry[skip:]))
+            tuple(map(join, find(b"," + entry[skip:])))
             if entry.startswith(prefix)
             else self._later_heads(entry)
             for entry in entries
@@ -88,7 +99,8 @@ class Layout:
 
     def _later_heads(self, entry: bytes) -> Heads | None:
         value = self.value(entry)
-        return None if value is None else tuple(self._find(b"," + value))
+        join = b"|".join if self._has_biotype else bytes
+        return None if value is None else tuple(map(join, self._find(b"," + value)))
 
     def value(self, entry: bytes) -> bytes | None:
         """The engine's value within what it adds to INFO; None: it says nothing of the record."""
@@ -106,6 +118,7 @@ class Layout:
     def _read(self, heads: Heads) -> Meaning:
         all_terms: list[str] = []
         genes: dict[str, int] = {}
+        biotypes: dict[str, None] = {}
         none = worst = len(terms.IMPACTS)
         most_severe, best = "", len(terms.RANK) + 1
         for head in heads:
@@ -120,12 +133,15 @@ class Layout:
                 worst = impact
             if found.gene and impact < genes.get(found.gene, none):
                 genes[found.gene] = impact
+            if found.biotype:
+                biotypes[found.biotype] = None
         impacts = terms.IMPACTS
         return Meaning(
             tuple(all_terms),
             most_severe,
             impacts[worst] if all_terms else "",
             {gene: impacts[impact] for gene, impact in genes.items()},
+            tuple(biotypes),
         )
 
     def _read_row(self, head: bytes) -> _Row:
@@ -135,6 +151,7 @@ class Layout:
         return _Row(
             found,
             at(columns, self.gene),
+            columns[-1] if self._has_biotype else "",
             most_severe,
             terms.rank(most_severe) if found else len(terms.RANK) + 1,
             min([terms.IMPACTS.index(terms.impact(t)) for t in found], default=len(terms.IMPACTS)),
@@ -186,6 +203,9 @@ class Summary:
     impacts: Counter[str] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
     chromosomes: Counter[str] = field(default_factory=Counter)
+    biotypes: Counter[str] = field(default_factory=Counter)
+    #: ``known`` and ``novel``; empty where the reference has no allele source to ask.
+    seen: Counter[str] = field(default_factory=Counter)
     transitions: int = 0
     transversions: int = 0
     high: Counter[str] = field(default_factory=Counter)
@@ -223,8 +243,12 @@ class Summary:
         ``consequences.all`` counts annotation rows (allele x transcript), everything else under
         ``consequences`` and ``impact`` counts records once, by their most severe term. ``skipped``
         counts records that no engine could annotate, by reason (``gas.annotate.fit.REASONS``);
-        ``unaffected`` those that the engine had nothing to say of. ``genes`` counts records that
-        touch the gene with HIGH or MODERATE impact.
+        ``unaffected`` those that the engine had nothing to say of. ``biotypes`` counts records
+        once for each biotype of the transcripts in their rows. ``genes`` counts records that
+        touch the gene with HIGH or MODERATE impact. ``known`` counts annotated records with an ALT
+        allele that an allele source of the reference (dbSNP, ClinVar, gnomAD, any VCF; with the
+        engine vep its cache) lists, ``novel`` the other annotated ones; both are null where there
+        is none to ask.
         """
         rank = terms.rank
         return {
@@ -238,6 +262,9 @@ class Summary:
                 "all": _by(self.consequences, rank),
             },
             "impact": {name: self.impacts[name] for name in terms.IMPACTS},
+            "biotypes": _by(self.biotypes, lambda name: -self.biotypes[name]),
+            "known": self.seen["known"] if self.seen else None,
+            "novel": self.seen["novel"] if self.seen else None,
             "classes": dict(sorted(self.classes.items())),
             "chromosomes": dict(self.chromosomes),
             "titv": {
@@ -268,6 +295,8 @@ _COUNTERS = (
     "impacts",
     "classes",
     "chromosomes",
+    "biotypes",
+    "seen",
     "high",
     "moderate",
 )
@@ -290,13 +319,19 @@ class Tally:
         records: Sequence[Record],
         entries: Sequence[bytes],
         heads: Sequence[Heads | None] | None = None,
+        known: Collection[int] | None = None,
     ) -> Summary:
         """The summary of one slice. Call it before the records are changed.
 
-        ``heads``: where the engine knows them (``engines.TallyingSession``)."""
+        ``heads``: where the engine knows them (``engines.TallyingSession``); ``known``: places of
+        records that a source knows (``engines.KnowingSession``)."""
         if heads is None:
             heads = self._layout.heads(entries)
         summary = Summary(records=len(records))
+        if known is not None:
+            annotated = len(heads) - heads.count(None)
+            seen = sum(heads[i] is not None for i in known)
+            summary.seen.update(known=seen, novel=annotated - seen)
         signatures = Counter(heads)
         if signatures.pop(None, 0):
             for i, head in enumerate(heads):
@@ -368,6 +403,8 @@ def _count_meaning(summary: Summary, meaning: Meaning, count: int) -> None:
     if meaning.most_severe:
         summary.most_severe[meaning.most_severe] += count
         summary.impacts[meaning.impact] += count
+    for biotype in meaning.biotypes:
+        summary.biotypes[biotype] += count
     for gene, impact in meaning.genes.items():
         if impact == terms.HIGH:
             summary.high[gene] += count

@@ -63,7 +63,7 @@ class Work:
         if self.engine.parallel and self._workers > 1:
             setup = Setup(
                 input=source.path,
-                pack=self.pack.path,
+                pack=self.pack,
                 engine=self._name,
                 options=self._options,
                 keys=keys,

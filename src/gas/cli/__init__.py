@@ -10,7 +10,7 @@ import sys
 import typer
 
 from gas import __version__
-from gas.cli import annotate, reference, service, simulate, validate
+from gas.cli import annotate, farm, reference, service, simulate, validate
 from gas.errors import GasError
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 app.command()(service.up)
 app.command()(service.demo)
+app.command()(farm.farm)
+app.command()(farm.reload)
 app.command()(annotate.annotate)
 app.command()(validate.validate)
 app.add_typer(reference.app, name="reference")

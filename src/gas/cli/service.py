@@ -31,20 +31,26 @@ def up(
         typer.Option(help="Folder for everything that GAS keeps.", show_default="GAS_DATA_DIR"),
     ] = None,
     annotators: Annotated[
-        int | None, typer.Option(min=1, help="Annotator processes.", show_default="2")
+        str | None,
+        typer.Option(help="Annotators: a number, or a range to scale in.", show_default="2"),
+    ] = None,
+    web: Annotated[
+        str | None,
+        typer.Option(help="Web workers: a number, or a range to scale in.", show_default="2"),
     ] = None,
 ) -> None:
     """Run the whole service on this machine, in the foreground.
 
     Starts PostgreSQL (unless DATABASE_URL names one), the web part, the annotators and the
-    utilities, one line for each, and starts again what dies. Ctrl-C stops everything. The first
-    start makes secrets and an operator's account, and prints how to sign in, once.
+    utilities, one line for each, and starts again what dies. With `--annotators 2..10 --web 2..10`
+    it starts and stops processes by the load. Ctrl-C stops everything. The first start makes
+    secrets and an operator's account, and prints how to sign in, once.
 
     Everything else is set by environment variables: see docs/settings.md.
     """
     from gas.farm.supervisor import Supervisor
 
-    _override(host=host, port=port, data=data, annotators=annotators)
+    _override(host=host, port=port, data=data, annotators=annotators, web=web)
     settings = get_settings()
     from gas import __version__
 
@@ -57,17 +63,21 @@ def worker(
     data: Annotated[
         Path | None, typer.Option(help="Data folder.", show_default="GAS_DATA_DIR")
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="What `gas up` knows it by; leave it out.", show_default="none"),
+    ] = None,
 ) -> None:
     """Run one worker of a queue, in the foreground.
 
     `gas up` starts its own; this is for more of them, here or on other machines (with the same
     DATABASE_URL and storage). On SIGTERM it finishes what it has, for GAS_STOP_GRACE_S at most,
-    then hands it back.
+    then hands it back. On SIGUSR1 it finishes what it has, however long that takes, and ends.
     """
     from gas.farm import worker as work
 
     _override(data=data)
-    work.run(queue, get_settings())
+    work.run(queue, get_settings(), name)
 
 
 def manage(context: typer.Context) -> None:
@@ -167,12 +177,14 @@ def _override(
     host: str | None = None,
     port: int | None = None,
     data: Path | None = None,
-    annotators: int | None = None,
+    annotators: str | None = None,
+    web: str | None = None,
 ) -> None:
     given = {
         "GAS_HOST": host,
         "GAS_PORT": port,
         "GAS_DATA_DIR": data.absolute() if data else None,
         "GAS_ANNOTATORS": annotators,
+        "GAS_WEB_WORKERS": web,
     }
     override_environment(**{name: str(value) for name, value in given.items() if value is not None})

@@ -29,14 +29,25 @@ from django.db.models import F, Q
 from gas.accounts.models import User
 from gas.accounts.plans import get_plan
 from gas.annotate import engines
-from gas.errors import Cancelled, GasError, TransientError
+from gas.errors import Cancelled, GasError, NeedsOperator, TransientError
 from gas.jobs import lanes, queue
 from gas.jobs.fairness import cost_of
 from gas.jobs.models import NEXT_ATTEMPT, Job, JobEvent, Upload, advance, holds
 from gas.jobs.runner import Outcome, Task
-from gas.jobs.states import CANCEL, CLAIM, COMPLETE, FAIL, RELEASE, RETRY, ResultState, Status
+from gas.jobs.states import (
+    CANCEL,
+    CLAIM,
+    COMPLETE,
+    FAIL,
+    GAVE_UP,
+    RELEASE,
+    RETRY,
+    ResultState,
+    Status,
+)
 from gas.notify import notify
 from gas.notify.models import Mail
+from gas.telemetry import counting, families, traces
 from gas.wiring import Services
 
 log = logging.getLogger(__name__)
@@ -45,6 +56,8 @@ log = logging.getLogger(__name__)
 #: jobs that failed together do not come back together.
 BACKOFF_FACTOR = 4
 BACKOFF_SPREAD = 0.2
+#: How long a job waits for an operator before it is tried again.
+PARKED = timedelta(minutes=1)
 INTERNAL_ERROR = "GAS itself made an error while annotating this file."
 
 
@@ -87,12 +100,12 @@ def submit(
     A repeated call (same upload, or same ``idempotency_key``) returns the job that the first one
     made. Raises TooLargeForPlan, NotSubmittable, Conflict, PackError or EngineError.
     """
+    if (found := _submitted_before(user, upload, idempotency_key)) is not None:
+        return found
     check_size(svc, user, upload.size_bytes or upload.declared_bytes)
     pack = svc.find_pack(reference or svc.settings.default_reference)
     engine_name = engine or svc.settings.default_engine
     check_engine(svc, engine_name)
-    if (found := _submitted_before(user, upload, idempotency_key)) is not None:
-        return found
     if upload.state != Upload.State.COMPLETE:
         raise NotSubmittable("The upload is not complete.", hint="Send its parts, complete it.")
     try:
@@ -116,10 +129,14 @@ def submit(
             )
             tell(svc, job.pk, 0, f"Submitted: {upload.filename}, {size_bytes:,} bytes.")
             queue.enqueue(queue.ANNOTATE, job.pk, priority=priority)
+            counting.count(families.JOB_EVENTS, "submit")
+            traces.remember(job.pk)
     except IntegrityError:  # the same request, at the same moment
-        if (found := _submitted_before(user, upload, idempotency_key)) is None:
+        if (found := _submitted_before(user, upload, idempotency_key)) is not None:
+            return found
+        if not Job.objects.filter(upload=upload, erasing=True).exists():
             raise
-        return found
+        raise NotSubmittable("This upload is deleted with its job.") from None
     return job
 
 
@@ -135,16 +152,17 @@ def check_size(svc: Services, user: User, size_bytes: int) -> None:
 
 
 def check_engine(svc: Services, name: str) -> None:
-    """Raises EngineError where ``name`` is none of the engines on offer."""
+    """Raises EngineError where ``name`` is none of the engines on offer here."""
     if name not in svc.settings.extra_engines and name not in engines.ENGINES:
         raise engines.unknown(name)
+    engines.check_installed(name)
 
 
 def _submitted_before(user: User, upload: Upload, idempotency_key: str | None) -> Job | None:
     same = Q(upload=upload)
     if idempotency_key:
         same |= Q(idempotency_key=idempotency_key)
-    found = Job.objects.filter(same, owner=user).first()
+    found = Job.objects.of(user).filter(same).first()
     if found is not None and found.upload_id != upload.pk:
         raise Conflict("This Idempotency-Key belongs to another upload.", hint="Use a new key.")
     return found
@@ -176,6 +194,12 @@ def annotate(
     claim = _claim(svc, job_id, worker)
     if claim is None:
         return
+    with traces.span("annotate", of_job=job_id, attempt=claim.attempt, engine=claim.job.engine):
+        _run(svc, claim, stopping)
+
+
+def _run(svc: Services, claim: Claim, stopping: Callable[[], bool]) -> None:
+    job_id = claim.job.pk
     from gas.jobs import shards  # which ends jobs in the ways that are told here
 
     try:
@@ -217,6 +241,9 @@ def _claim(svc: Services, job_id: uuid.UUID, worker: str) -> Claim | None:
             return None
         job = Job.objects.get(pk=job_id)  # ours and locked until the commit: our own token
         tell(svc, job_id, job.attempt, f"Attempt {job.attempt} begins on {worker}.")
+        if job.attempt == 1:
+            waited = (now - job.submitted_at).total_seconds()
+            counting.count(families.JOB_WAIT, value=waited)
     lanes.started(job.fair_start)
     return Claim(job, lease)
 
@@ -224,6 +251,7 @@ def _claim(svc: Services, job_id: uuid.UUID, worker: str) -> Claim | None:
 def _task(svc: Services, claim: Claim) -> Task:
     job = claim.job
     return Task(
+        job=str(job.pk),
         input_key=job.input_key,
         input_sha256=job.input_sha256,
         output_prefix=job.attempt_prefix(claim.attempt),
@@ -301,6 +329,10 @@ def publish(svc: Services, job: Job, outcome: Outcome, prefix: str) -> bool:
         if won:
             records = outcome.summary.get("records", 0)
             tell(svc, job.pk, job.attempt, f"Completed: {records:,} records.")
+            took = svc.now() - (job.started_at or svc.now())
+            counting.count(families.JOB_RUN, value=took.total_seconds())
+            counting.count(families.RECORDS, value=records)
+            traces.note(outcome="completed", records=records)
             notify.ask(svc, job.pk, Mail.Kind.JOB_OVER, round=job.reruns)
             if due is not None:
                 queue.enqueue(queue.ARCHIVE, job.pk, at=due)
@@ -341,11 +373,25 @@ def discard(svc: Services, prefix: str) -> None:
 
 
 def _failed(svc: Services, claim: Claim, error: GasError) -> None:
-    if error.permanent:
+    if isinstance(error, NeedsOperator):
+        _park(svc, claim.job, error)
+    elif error.permanent:
         fail(svc, claim.job, error.code, str(error))
     else:
         try_again(svc, claim.job, str(error))
     discard(svc, claim.job.attempt_prefix(claim.attempt))
+
+
+def _park(svc: Services, job: Job, error: NeedsOperator) -> bool:
+    """Back to PENDING, uncounted, until an operator has mended what the alarm tells."""
+    return _release(svc, job, alarm(job, error), svc.now() + PARKED, tries=job.tries)
+
+
+def alarm(job: Job, error: NeedsOperator) -> str:
+    """Tell the operator. Returns the line for the job's log, which is its owner's, who need not
+    know which bucket it is about."""
+    log.error("ALARM: a part is out of order", extra={"job": str(job.pk), "why": str(error)})
+    return f"{NeedsOperator()} Next try in {PARKED.total_seconds():.0f} s."
 
 
 def fail(svc: Services, job: Job, code: str, reason: str, *guards: Q) -> bool:
@@ -363,6 +409,8 @@ def fail(svc: Services, job: Job, code: str, reason: str, *guards: Q) -> bool:
         ):
             return False
         tell(svc, job.pk, job.attempt, f"Failed: {reason}")
+        counting.count(families.JOB_FAILURES, code)
+        traces.note(outcome="failed", code=code)
         notify.ask(svc, job.pk, Mail.Kind.JOB_OVER, round=job.reruns)
     return True
 
@@ -375,7 +423,7 @@ def try_again(svc: Services, job: Job, reason: str, *guards: Q) -> bool:
             f"GAS tried {tries} times and gave up. The last time: {reason} "
             "Your file is kept: submit it again, or ask the operator."
         )
-        return fail(svc, job, "gave-up", sentence, *guards)
+        return fail(svc, job, GAVE_UP, sentence, *guards)
     wait_s = backoff_s(svc, tries)
     at = svc.now() + timedelta(seconds=wait_s)
     return _release(svc, job, f"{reason} Next try in {wait_s:.0f} s.", at, *guards, tries=tries)
@@ -418,6 +466,7 @@ def _release(
             return False
         tell(svc, job.pk, job.attempt, reason)
         _enqueue(job, at)
+        traces.note(outcome="released")
     return True
 
 

@@ -10,7 +10,9 @@ from django.db import models
 from django.db.models import F, Q
 
 from gas.jobs.fields import OrderedJSON
-from gas.jobs.states import ResultState, ShardState, Status, Transition
+from gas.jobs.states import NAMES, ResultState, ShardState, Status, Transition
+from gas.telemetry.counting import count
+from gas.telemetry.families import JOB_EVENTS, RESULT_EVENTS, Family
 
 
 class Upload(models.Model):
@@ -28,6 +30,10 @@ class Upload(models.Model):
     filename = models.CharField(max_length=200)
     #: What the client said would come.
     declared_bytes = models.BigIntegerField()
+    #: The store's own name of an upload by parts, and the size of all parts but the last; empty
+    #: and 0 where the bytes come in one piece, with a form.
+    parts_id = models.TextField(blank=True)
+    part_bytes = models.BigIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     #: What came; set by ``complete``.
     size_bytes = models.BigIntegerField(null=True)
@@ -45,6 +51,14 @@ class Upload(models.Model):
     def key(self) -> str:
         """Where its bytes lie in the store."""
         return f"users/{self.owner_id}/uploads/{self.id}/input"
+
+    @property
+    def part_count(self) -> int:
+        return -(-self.declared_bytes // self.part_bytes) if self.part_bytes else 0
+
+    def part_size(self, number: int) -> int:
+        """Bytes of part ``number`` (1-based, at most ``part_count``)."""
+        return min(self.part_bytes, self.declared_bytes - (number - 1) * self.part_bytes)
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -152,6 +166,11 @@ class Job(models.Model):
             models.Index(
                 fields=["submitted_at"], name="job_waiting", condition=Q(status=Status.PENDING)
             ),
+            # How many arrive and how long they run: the farm is scaled by it, every second.
+            models.Index(fields=["submitted_at"], name="job_arrivals"),
+            models.Index(
+                fields=["finished_at"], name="job_ended", condition=Q(status=Status.COMPLETED)
+            ),
             models.Index(
                 fields=["fair_start", "submitted_at"],
                 name="job_next",
@@ -197,10 +216,11 @@ class Job(models.Model):
 def advance(job_id: uuid.UUID, way: Transition, *guards: Q, **changes: Any) -> bool:
     """Take the job along ``way`` if it still stands at its start and ``guards`` hold.
 
-    One UPDATE; returns whether this caller was the one. ``changes`` are set in the same stroke.
+    One UPDATE; returns whether this caller was the one. ``changes`` are set in the same stroke,
+    and the step is counted.
     """
     here = Job.objects.filter(*guards, pk=job_id, status__in=way.sources)
-    return here.update(status=way.target, **changes) == 1
+    return _counted(here.update(status=way.target, **changes), JOB_EVENTS, way)
 
 
 def move_result(job: Job, way: Transition, *guards: Q, **changes: Any) -> bool:
@@ -212,7 +232,14 @@ def move_result(job: Job, way: Transition, *guards: Q, **changes: Any) -> bool:
         result_state__in=way.sources,
         erasing=False,
     )
-    return here.update(result_state=way.target, keep_version=F("keep_version") + 1, **changes) == 1
+    moved = here.update(result_state=way.target, keep_version=F("keep_version") + 1, **changes)
+    return _counted(moved, RESULT_EVENTS, way)
+
+
+def _counted(updated: int, family: Family, way: Transition) -> bool:
+    if updated:
+        count(family, NAMES[way])
+    return updated == 1
 
 
 def holds(attempt: int) -> Q:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gas import errors, procs
-from gas.annotate import child
+from gas.annotate import child, summary_files
 from gas.annotate.pack import Pack
 from gas.config import Settings
 from gas.errors import EngineError, GasError, TransientError
@@ -42,8 +42,10 @@ RESULT = "annotated.vcf.gz"
 
 @dataclass(frozen=True)
 class Target:
-    """With what is annotated, and where the result goes."""
+    """With what is annotated, for which job (its id, as reports name it), and where the result
+    goes."""
 
+    job: str
     output_prefix: str
     pack: Pack
     engine: str
@@ -119,6 +121,7 @@ def request_for(settings: Settings, target: Target) -> dict[str, Any]:
     """What a child is told of how to work, whatever it is to do."""
     return {
         "pack": str(target.pack.path),
+        "cache": str(target.pack.cache or ""),
         "engine": target.engine,
         "workers": settings.annotate_processes,
         "limits": limits_of(settings),
@@ -135,7 +138,7 @@ def store_results(
     target: Target, results: Path, summary: dict[str, Any], keep: Callable[[float], None]
 ) -> Outcome:
     """Put the files of the folder ``results``, and the summary beside them, where they belong."""
-    (results / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    summary_files.write(summary, results, "", target.job)  # MultiQC knows each job by its id
     files = []
     for path in sorted(results.iterdir()):
         stored = target.storage.put_file(

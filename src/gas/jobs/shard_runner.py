@@ -69,26 +69,29 @@ class ChildShardRunner:
     def plan(
         self, task: Task, shard_bytes: int, take: Callable[[Planned], None], keep: Keep
     ) -> Pair:
-        share = 0.0
+        furthest = 0.0
+
+        def onward(share: float = 0.0) -> None:
+            # What the child has read is ahead of what is stored.
+            nonlocal furthest
+            furthest = max(furthest, share)
+            keep(furthest)
 
         def put(path: Path, name: str) -> StoredObject:
             key = f"{task.output_prefix}/shards/{name}"
-            stored = task.storage.put_file(key, path, tick=lambda: keep(share))
+            stored = task.storage.put_file(key, path, tick=onward)
             path.unlink()
             return stored
 
         def on_shard(shard: dict[str, Any]) -> None:
-            nonlocal share
-            number, share = shard["number"], shard["read"]
+            number = shard["number"]
             text = put(Path(shard["text"]), f"{number}/text.vcf.gz")
             cuts = put(Path(shard["cuts"]), f"{number}/cuts")
-            take(Planned(number, shard["size_bytes"], share, (text, cuts)))
+            take(Planned(number, shard["size_bytes"], shard["read"], (text, cuts)))
 
         with work_folder(self._settings) as folder:
             source = folder / "input"
-            task.storage.fetch(
-                task.input_key, source, sha256=task.input_sha256, tick=lambda: keep(0.0)
-            )
+            task.storage.fetch(task.input_key, source, sha256=task.input_sha256, tick=onward)
             request = {
                 **request_for(self._settings, task),
                 "do": "plan",
@@ -97,7 +100,7 @@ class ChildShardRunner:
                 "shard_bytes": shard_bytes,
                 "offers": offers(self._settings),
             }
-            converse(request, keep, on_shard)
+            converse(request, onward, on_shard)
             return put(folder / HEAD, HEAD), put(folder / FOUND, FOUND)
 
     def work(self, target: Target, inputs: Pair, keep: Keep) -> Pair:

@@ -25,13 +25,14 @@ from django.db.models import F, Q, Sum
 
 from gas.annotate import engines
 from gas.annotate.shards import InOnePiece
-from gas.errors import Cancelled, GasError, TransientError
+from gas.errors import Cancelled, GasError, NeedsOperator, TransientError
 from gas.jobs import lanes, lifecycle, queue
 from gas.jobs.lifecycle import Claim, LostClaim
 from gas.jobs.models import Job, Shard, advance_shard, holds
 from gas.jobs.runner import Target, Task
 from gas.jobs.shard_runner import Pair, Planned
 from gas.jobs.states import (
+    GAVE_UP,
     SHARD_CLAIM,
     SHARD_DONE,
     SHARD_READY,
@@ -40,6 +41,7 @@ from gas.jobs.states import (
     Status,
 )
 from gas.storage import StoredObject
+from gas.telemetry import traces
 from gas.wiring import Services
 
 log = logging.getLogger(__name__)
@@ -143,6 +145,11 @@ def work(svc: Services, shard_id: int, *, worker: str, stopping: Callable[[], bo
     shard = _claim(svc, shard_id, worker)
     if shard is None:
         return
+    with traces.span(shard.kind.lower(), of_job=shard.job_id, shard=shard.number):
+        _run(svc, shard, stopping)
+
+
+def _run(svc: Services, shard: Shard, stopping: Callable[[], bool]) -> None:
     about = {"job": str(shard.job_id), "shard": shard.number, "token": shard.token}
     try:
         _do(svc, shard, lifecycle.keeper(svc, shard.job, _renewer(svc, shard), stopping))
@@ -208,6 +215,7 @@ def _show_progress(shard: Shard) -> bool:
 
 def _do(svc: Services, shard: Shard, keep: Callable[[float], None]) -> None:
     target = Target(
+        job=str(shard.job_id),
         output_prefix=shard.prefix,
         pack=svc.find_pack(shard.job.reference),
         engine=shard.job.engine,
@@ -245,6 +253,10 @@ def _finish(svc: Services, shard: Shard, outputs: Pair) -> None:
 def _failed(svc: Services, shard: Shard, error: GasError) -> None:
     if error.code == InOnePiece.code:
         lifecycle.start_over(svc, shard.job, error.message)
+    elif isinstance(error, NeedsOperator):
+        reason = f"{shard.title}: {lifecycle.alarm(shard.job, error)}"
+        wait_s = lifecycle.PARKED.total_seconds()
+        _release(svc, shard, reason, wait_s=wait_s, tries=shard.tries)
     elif error.permanent:
         lifecycle.fail(svc, shard.job, error.code, str(error))
     else:
@@ -268,7 +280,7 @@ def _try_again(svc: Services, shard: Shard, why: str, *guards: Q) -> bool:
         return (
             _lock_job(shard)
             and advance_shard(shard.pk, SHARD_RELEASE, mine, *guards, tries=tries)
-            and lifecycle.fail(svc, shard.job, "gave-up", sentence)
+            and lifecycle.fail(svc, shard.job, GAVE_UP, sentence)
         )
 
 

@@ -118,3 +118,9 @@ RESULT_TRANSITIONS = {
     "begin_thaw": BEGIN_THAW,
     "restored": RESTORED,
 }
+
+#: What each way is called, in metrics.
+NAMES = {way: name for name, way in (TRANSITIONS | RESULT_TRANSITIONS).items()}
+
+#: Why a job failed that no try of many brought to its end: the file may be well, GAS is not.
+GAVE_UP = "gave-up"

@@ -13,6 +13,7 @@ from gas.billing import apply
 from gas.jobs import erase, keeping, lifecycle, queue, shards
 from gas.jobs.tidy import tidy
 from gas.notify import notify
+from gas.telemetry import survey
 from gas.wiring import get_services
 
 #: Seconds, then minutes ...: every ten seconds. A second reaper finds nothing to do.
@@ -82,6 +83,7 @@ def reap(timestamp: int) -> None:
     notify.reap(svc)
     keeping.sweep(svc)
     erase.sweep(svc)
+    survey.refresh(svc)
 
 
 @app.periodic(cron=EVERY_MINUTE)

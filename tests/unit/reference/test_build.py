@@ -8,6 +8,7 @@ import pysam
 import pytest
 
 from gas.annotate import bgzf
+from gas.annotate.model import model_path, open_model
 from gas.annotate.pack import Pack
 from gas.errors import PackError
 from gas.reference import manifest, packs
@@ -72,7 +73,8 @@ def test_case_and_line_length_do_not_matter(tmp_path: Path) -> None:
         (FASTA, b"1\tx\tgene\t0\t5\t.\t+\t.\tID=a\n", "whole numbers", 1),
         (FASTA, b"1\tx\tgene\t1\t5000\t.\t+\t.\tID=a\n", "ends at 5,000", 1),
         (FASTA, b"1\tx\tgene\t1\t5\t.\tx\t.\tID=a\n", "strand", 1),
-        (FASTA, b"1\tx\tCDS\t1\t5\t.\t+\t.\tID=a\n", "phase", 1),
+        (FASTA, b"1\tx\tCDS\t1\t5\t.\t+\t7\tID=a\n", "phase", 1),
+        (FASTA, b"1\tx\tgene\t1\t5\t.\t+\t.\tID=a\n", "No gene of these", None),
         (FASTA, b"chr1\tx\tgene\t1\t5\t.\t+\t.\tID=a\n", "no contig of the genome", None),
     ],
 )
@@ -96,9 +98,48 @@ def test_genes_of_other_contigs_are_left_out_with_a_note(tmp_path: Path) -> None
 
 def test_a_gff_without_coding_genes_is_noted(tmp_path: Path) -> None:
     (tmp_path / "g.fa").write_bytes(FASTA)
-    (tmp_path / "g.gff3").write_bytes(b"1\tx\tgene\t1\t5\t.\t+\t.\tID=a\n")
+    (tmp_path / "g.gff3").write_bytes(
+        b"1\tx\tgene\t1\t5\t.\t+\t.\tID=a\n1\tx\texon\t1\t5\t.\t+\t.\tParent=a\n"
+    )
     notes = build("mine", [tmp_path / "g.fa"], [tmp_path / "g.gff3"], tmp_path / "p").notes
     assert len(notes) == 2
+
+
+def test_faults_of_genes_are_noted_with_the_lines_of_the_input(tmp_path: Path) -> None:
+    (tmp_path / "g.fa").write_bytes(FASTA)
+    bad = (
+        "1\tx\tmRNA\t1000\t1100\t.\t+\t.\tID=bad{0};Parent=gene:G1\n"
+        "1\tx\tCDS\t1000\t1100\t.\t+\t0\tParent=bad{0}\n"
+        "1\tx\texon\t1001\t1100\t.\t+\t.\tParent=bad{0}\n"
+    )
+    (tmp_path / "g.gff3").write_bytes(GFF + b"# a note\n" + bad.format("").encode())
+    built = build("mine", [tmp_path / "g.fa"], [tmp_path / "g.gff3"], tmp_path / "p")
+    # The CDS is line 11: six lines of the good gene behind two of comments, and a comment.
+    assert built.notes == [
+        "g.gff3 line 11: bad left out: its CDS 1000-1100 is not within an exon",
+        "1 transcripts were left out, as told above or like them.",
+    ]
+    many = "".join(bad.format(number) for number in range(30))
+    (tmp_path / "g.gff3").write_bytes(GFF + many.encode())
+    notes = build("many", [tmp_path / "g.fa"], [tmp_path / "g.gff3"], tmp_path / "p").notes
+    assert notes[-2:] == [
+        "... and 10 more faults of the gene models.",
+        "30 transcripts were left out, as told above or like them.",
+    ]
+
+
+def test_the_compiled_model_is_part_of_the_pack(tmp_path: Path) -> None:
+    pack = made(tmp_path)
+    model = model_path(pack, pack.path)
+    assert model.name in pack.manifest["files"]  # type: ignore[operator]
+    open_model(pack, tmp_path / "unused").close()
+    manifest.verify(pack)
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
+    with pytest.raises(PackError, match=r"model-.* differs from its sha256"):
+        manifest.verify(pack)
+    # A later version of GAS removes it and makes its own.
+    model.unlink()
+    manifest.verify(pack)
 
 
 def test_a_pack_of_that_name_is_not_replaced_unasked(tmp_path: Path) -> None:

@@ -59,18 +59,22 @@ class GasEngine:
 
     @classmethod
     def with_options(cls, options: Mapping[str, str]) -> GasEngine:
-        """``fields`` (names joined by commas), ``pick`` (csq.PICK_MODES), ``distance`` (bases).
-        Raises EngineError for anything else."""
-        unknown = sorted(set(options) - {"fields", "pick", "distance"})
+        """``fields`` (names joined by commas), ``pick`` (csq.PICK_MODES), ``distance`` (bases),
+        ``fill-id`` (yes or no). Raises EngineError for anything else."""
+        unknown = sorted(set(options) - {"fields", "pick", "distance", "fill-id"})
         if unknown:
             raise EngineError(f"There is no option {', '.join(unknown)}.")
         distance = options.get("distance", str(Options.distance))
         if not distance.isascii() or not distance.lstrip("-").isdigit():
             raise EngineError(f"The distance is {distance!r}.", hint="Give it in bases.")
+        fill_id = options.get("fill-id", "no")
+        if fill_id not in ("yes", "no"):
+            raise EngineError(f"fill-id is {fill_id!r}.", hint="Give yes or no.")
         fields = tuple(
             name.strip() for name in options.get("fields", "").split(",") if name.strip()
         )
-        return cls(Options(fields, options.get("pick", Options.pick), int(distance)))
+        pick = options.get("pick", Options.pick)
+        return cls(Options(fields, pick, int(distance), fill_id == "yes"))
 
     def version(self) -> str:
         return f"gas {__version__}, rules {_VERSION} (Ensembl VEP 115)"
@@ -94,7 +98,7 @@ class GasEngine:
 
 
 class GasSession:
-    """See ``gas.annotate.engines.Session`` and ``TallyingSession``."""
+    """See ``gas.annotate.engines.Session``, ``TallyingSession`` and ``KnowingSession``."""
 
     def __init__(
         self,
@@ -110,6 +114,9 @@ class GasSession:
         self._options = options
         self._check_cancelled = check_cancelled
         self._names = ContigNames.of(pack)
+        #: See ``KnowingSession``.
+        self.known: set[int] | None = set() if sources is not None and sources.has_alleles else None
+        self.ids: dict[int, bytes] = {}
         if options.plain:
             self.annotate_with_heads = self._annotate
 
@@ -120,6 +127,9 @@ class GasSession:
     def _annotate(self, records: Sequence[Record]) -> tuple[list[bytes], list[Titles]]:
         out: list[bytes] = []
         titles: list[Titles] = []
+        if self.known is not None:
+            self.known = set()
+        self.ids = {}
         start = 0
         while start < len(records):
             contig = records[start][0]
@@ -145,7 +155,12 @@ class GasSession:
             entries: list[bytes] = []
             work.add(part, entries, titles)
             if self._sources:
-                _add_known(part, entries, self._sources.join(contig, part), self._mark)
+                known = self._sources.join(contig, part)
+                _add_known(part, entries, known, self._mark)
+                if self.known is not None:
+                    self.known |= {len(out) + i for i, found in known.items() if found.allele}
+                if self._options.fill_id:
+                    self.ids |= {len(out) + i: _id_of(found) for i, found in known.items()}
             out += entries
         self._model.release(len(records) << 12)
 
@@ -166,6 +181,12 @@ def _add_known(
     for i, found in known.items():
         if found.info and entries[i] != REF_MISMATCH:
             entries[i] = b";".join([e for e in (entries[i], found.info) if e])
+
+
+def _id_of(found: Known) -> bytes:
+    """The identifiers of all alleles as an ID column has them: each once, joined by ``;``."""
+    ids = dict.fromkeys(name for of_allele in found.ids for name in of_allele.split("&") if name)
+    return ";".join(ids).encode()
 
 
 def _with_ids(record: Record, entry: bytes, ids: Sequence[str]) -> bytes:

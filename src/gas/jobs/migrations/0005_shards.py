@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0002_fair_shares'),
+        ('jobs', '0004_upload_parts'),
     ]
 
     operations = [
