@@ -17,7 +17,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.measure import Used, run
+from bench import measure
+from bench.measure import Used
 from bench.table import Row
 from gas.reference.packs import SHIPPED
 
@@ -59,7 +60,7 @@ def rows() -> Iterator[Row]:
         folder = Path(name)
         yield from _ready(folder)
         for code in (GAS, _CSQ):  # what a first run leaves for the others is there from now on
-            _run(code, FILE, folder)
+            run(code, FILE, folder)
         yield from _beside_csq(folder)
         yield from _two_workers(folder)
         yield from _flat(folder)
@@ -90,9 +91,9 @@ def _beside_csq(folder: Path) -> Iterator[Row]:
     without_sources(plain)
     ours, alone, theirs = list[Used](), list[Used](), list[Used]()
     for _ in range(PAIRS):
-        ours.append(_run(GAS, FILE, folder))
-        alone.append(_run(GAS, FILE, folder, pack=plain))
-        theirs.append(_run(_CSQ, FILE, folder))
+        ours.append(run(GAS, FILE, folder))
+        alone.append(run(GAS, FILE, folder, pack=plain))
+        theirs.append(run(_CSQ, FILE, folder))
     what = "bcftools csq -l, fresh process"
     csq = _rate(theirs)
     yield Row(f"{what}, one core", csq, "records/s")
@@ -106,11 +107,11 @@ def _rate(runs: list[Used]) -> float:
 
 
 def _two_workers(folder: Path) -> Iterator[Row]:
-    big = _repeat(folder, 4)
+    big = repeat(folder, 4)
     one, two = [], []
     for _ in range(PAIRS):
-        one.append(_run(GAS, big, folder).wall_s)
-        two.append(_run(GAS, big, folder, workers=2, cores=2).wall_s)
+        one.append(run(GAS, big, folder).wall_s)
+        two.append(run(GAS, big, folder, workers=2, cores=2).wall_s)
     rate = 4 * RECORDS / statistics.median(one)
     yield Row("gas, two workers, two cores", 4 * RECORDS / statistics.median(two), "records/s",
               "one worker, wall clock", rate)  # fmt: skip
@@ -124,10 +125,10 @@ def _flat(folder: Path) -> Iterator[Row]:
             if line.startswith(b"#") or number % 12 == 0:
                 out.write(line)
     count = sum(not line.startswith(b"#") for line in short.read_bytes().splitlines())
-    start = _run(GAS, _headers_only(folder), folder).cpu_s
-    few = statistics.median(_run(GAS, short, folder).cpu_s for _ in range(PAIRS)) - start
+    start = run(GAS, _headers_only(folder), folder).cpu_s
+    few = statistics.median(run(GAS, short, folder).cpu_s for _ in range(PAIRS)) - start
     times = 42
-    many = _run(GAS, _repeat(folder, times), folder).cpu_s - start
+    many = run(GAS, repeat(folder, times), folder).cpu_s - start
     yield Row("gas, 5 million records", times * RECORDS / many, "records/s",
               "10 thousand records, start-up apart", count / few)  # fmt: skip
 
@@ -145,13 +146,13 @@ def _many_samples(folder: Path) -> Iterator[Row]:
                 out.write(line)
             elif number % 10 == 0:
                 out.write(line.rstrip() + genotypes + b"\n")
-    used = _run(GAS, wide, folder)
+    used = run(GAS, wide, folder)
     yield Row(f"gas, {SAMPLES:,} samples, one core", wide.stat().st_size / 1e6 / used.cpu_s,
               "MB/s of input")  # fmt: skip
     wide.unlink()
 
 
-def _repeat(folder: Path, times: int) -> Path:
+def repeat(folder: Path, times: int) -> Path:
     """The file with every record so often, still sorted."""
     path = folder / f"times{times}.vcf"
     if not path.exists():
@@ -168,9 +169,10 @@ def _headers_only(folder: Path) -> Path:
     return path
 
 
-def _run(
+def run(
     code: str, source: Path, folder: Path, *, workers: int = 1, cores: int = 1, pack: Path = PACK
 ) -> Used:
-    return run(
+    """``code`` in a fresh process on so many cores."""
+    return measure.run(
         code, source, folder / "out.vcf.gz", pack, workers, caches=folder / "caches", cores=cores
     )

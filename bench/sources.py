@@ -1,120 +1,99 @@
-"""What an allele source of 10 million alleles costs a run: chromosome 20 with a random substitution
-at every sixth base, and every second allele of the measured file among them."""
+"""What an allele source of ten million alleles costs: time, memory, and making it.
+
+The source, with an id and a frequency for each allele, is drawn over chromosome 20 with a seed;
+half of the benchmark's records are in it.
+"""
 
 from __future__ import annotations
 
 import gzip
+import json
+import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.engine import FILE, GAS, PAIRS, RECORDS, without_sources
-from bench.measure import Used, run
+import numpy as np
+import pysam
+
+from bench.engine import FILE, GAS, PACK, RECORDS, run
 from bench.table import Row
+from gas.annotate.pack import MANIFEST, Pack
+from gas.reference.add_source import add_source
 
 ALLELES = 10_000_000
-_CONTIG = "20"
+PAIRS = 5
 _SEED = 20
-_HEADER = b"""##fileformat=VCFv4.2
-##INFO=<ID=AF,Number=A,Type=Float,Description="Allele frequency">
-##INFO=<ID=nhomalt,Number=A,Type=Integer,Description="Homozygotes">
-#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO
-"""
-#: Writes the VCF and compiles it, in a process of its own, into the folder of a pack.
-_MAKE = """
-import json, sys
-from pathlib import Path
-from bench.sources import write_vcf
-from gas.annotate.model import open_model
-from gas.annotate.pack import Pack
-from gas.annotate.sources_compile import compile_source
-path = Path(sys.argv[1])
-pack = Pack.open(path)
-model = open_model(pack, path)
-vcf = path.with_name("million.vcf")
-write_vcf(vcf, model)
-compiled = compile_source("big", vcf, path / "source-big.bin", model, pack.contigs, ids=True)
-vcf.unlink()
-manifest = json.loads((path / "manifest.json").read_text())
-manifest["sources"] = [compiled.spec.to_json()]
-(path / "manifest.json").write_text(json.dumps(manifest))
-print(compiled.alleles)
-"""
+_CHUNK = 1 << 18
+_HEADER = (
+    '##fileformat=VCFv4.2\n##INFO=<ID=AF,Number=A,Type=Float,Description="Allele frequency">\n'
+    "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+)
 
 
 def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        without, within = folder / "without", folder / "within"
-        for pack in (without, within):
-            without_sources(pack)
-        made = subprocess.run(
-            [sys.executable, "-c", _MAKE, str(within)], capture_output=True, text=True, check=True
-        )
-        alleles = int(made.stdout)
-        runs: dict[Path, list[Used]] = {without: [], within: []}
-        for turn in range(PAIRS + 1):
-            for pack, used in runs.items():
-                one = run(GAS, FILE, folder / "out.vcf.gz", pack, 1, caches=folder / "caches")
-                if turn:  # the first leaves what the others find
-                    used.append(one)
-        rate, base = (_rate(runs[pack]) for pack in (within, without))
-        peak, least = (_peak(runs[pack]) for pack in (within, without))
-    what = f"gas, with a source of {alleles / 1e6:.1f} million alleles"
-    yield Row(what, rate, "records/s", "without any source", base)
-    yield Row(f"{what}, memory added", peak - least, "MiB")
+        bare, known = _pack(folder / "bare"), _pack(folder / "known")
+        vcf = folder / "big.vcf"
+        _write(vcf, known)
+        start = time.process_time()
+        made = add_source(known, "big", [vcf], ids=True)
+        seconds = time.process_time() - start
+        vcf.unlink()
+        yield Row("source: compile", made.alleles / seconds, "alleles/s")
+        yield from _beside(folder, bare.path, known.path)
 
 
-def write_vcf(path: Path, genome: object) -> None:
-    """The source as a sorted VCF; ``genome``: the compiled model."""
-    import numpy as np
+def _beside(folder: Path, bare: Path, known: Path) -> Iterator[Row]:
+    seconds: dict[Path, list[float]] = {bare: [], known: []}
+    memory: dict[Path, float] = {bare: 0.0, known: 0.0}
+    for _ in range(PAIRS):
+        for pack, used_s in seconds.items():
+            used = run(GAS, FILE, folder, pack=pack)
+            used_s.append(used.cpu_s)
+            memory[pack] = max(memory[pack], used.peak_mib)
+    without = RECORDS / statistics.median(seconds[bare])
+    what = f"gas with a source of {ALLELES // 1_000_000} million alleles"
+    yield Row(what, RECORDS / statistics.median(seconds[known]), "records/s", "without", without)
+    yield Row(f"{what}, memory more", memory[known] - memory[bare], "MiB")
 
-    from gas.annotate.model import Model
 
-    assert isinstance(genome, Model)
+def _pack(folder: Path) -> Pack:
+    """The demo's reference without its sources."""
+    shutil.copytree(PACK, folder, ignore=shutil.ignore_patterns("source-*"))
+    values = json.loads((folder / MANIFEST).read_bytes())
+    values["sources"] = []
+    values["files"] = {k: v for k, v in values["files"].items() if not k.startswith("source-")}
+    (folder / MANIFEST).write_text(json.dumps(values))
+    return Pack.open(folder)
+
+
+def _write(path: Path, pack: Pack) -> None:
+    """Ten million alleles in no order: substitutions all over the chromosome, and every other
+    record of the benchmark."""
     rng = np.random.default_rng(_SEED)
-    length = genome.lengths[_CONTIG]
-    bases = np.frombuffer(genome.fetch(_CONTIG, 1, length).encode(), np.uint8)
-    known = np.flatnonzero(np.isin(bases, np.frombuffer(b"ACGT", np.uint8)))
-    places = np.sort(rng.choice(known, ALLELES, replace=False))
-    turns = rng.integers(1, 4, ALLELES)
-    counts = rng.integers(1, 5000, ALLELES)
-    lines = [
-        (at + 1, b"%b\t%b" % (bytes([base]), _other(base, turn)), count)
-        for at, base, turn, count in zip(
-            places.tolist(), bases[places].tolist(), turns.tolist(), counts.tolist(), strict=True
-        )
-    ]
-    lines += [(pos, change, 1) for pos, change in _alleles()]
-    lines.sort()
-    with path.open("wb") as out:
+    with pysam.FastaFile(str(pack.fasta)) as fasta:
+        genome = np.frombuffer(fasta.fetch("20").upper().encode(), np.uint8)
+    places = np.nonzero(genome != ord("N"))[0]
+    drawn = rng.choice(places, ALLELES, replace=True, shuffle=False)
+    step = rng.integers(1, 4, ALLELES)
+    bases = np.frombuffer(b"ACGT", np.uint8)
+    with path.open("w") as out:
         out.write(_HEADER)
-        for pos, change, count in lines:
-            out.write(
-                b"20\t%d\trs%d\t%b\t.\t.\tAF=%.6f;nhomalt=%d\n"
-                % (pos, pos, change, count / 5000, count // 50)
+        for at in range(0, ALLELES, _CHUNK):
+            pos = drawn[at : at + _CHUNK]
+            ref = np.searchsorted(bases, genome[pos])
+            alt = (ref + step[at : at + _CHUNK]) % 4
+            rows = zip((pos + 1).tolist(), ref.tolist(), alt.tolist(), strict=True)
+            out.writelines(
+                f"20\t{p}\trs{p}\t{'ACGT'[r]}\t{'ACGT'[a]}\t.\t.\tAF=0.0{p % 1000}\n"
+                for p, r, a in rows
             )
-
-
-def _other(base: int, turn: int) -> bytes:
-    order = b"ACGT"
-    return order[(order.index(base) + turn) % 4 :][:1]
-
-
-def _alleles() -> Iterator[tuple[int, bytes]]:
-    """Every second record of the measured file: POS, and REF and ALT."""
-    with gzip.open(FILE, "rb") as file:
-        records = [line.split(b"\t", 5) for line in file if not line.startswith(b"#")]
-    for record in records[::2]:
-        yield int(record[1]), b"\t".join(record[3:5])
-
-
-def _rate(runs: list[Used]) -> float:
-    return RECORDS / statistics.median(used.cpu_s for used in runs)
-
-
-def _peak(runs: list[Used]) -> float:
-    return max(used.peak_mib for used in runs)
+        with gzip.open(FILE, "rt") as lines:
+            for number, line in enumerate(lines):
+                if line[0] != "#" and number % 2:
+                    contig, at_, _, ref_, alts = line.split("\t")[:5]
+                    out.write(f"{contig}\t{at_}\trs{at_}\t{ref_}\t{alts}\t.\t.\tAF=0.01\n")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes import FakeClock, FakeCold, FakeMailer, FakeRunner
+from gas.storage.s3 import S3Storage
+from tests import s3
+from tests.fakes import FakeClock, FakeCold, FakeMailer, FakeRunner, FakeShardRunner
 
 if TYPE_CHECKING:
     from gas.accounts.models import User
@@ -23,6 +26,20 @@ VCF = (
 
 
 @pytest.fixture(scope="session")
+def seaweedfs_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real S3 server, one for a session of tests."""
+    with s3.seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as url:
+        yield url
+
+
+@pytest.fixture
+def s3_store(seaweedfs_url: str) -> S3Storage:
+    """An empty store on SeaweedFS, of this test's own."""
+    client = s3.make_client(endpoint_url=seaweedfs_url, **s3.KEYS)
+    return S3Storage(client, s3.BUCKET, f"{secrets.token_hex(4)}/", part_bytes=5 << 20)
+
+
+@pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: object) -> None:
     """pytest-django asks for this before it connects."""
 
@@ -31,7 +48,9 @@ def django_db_modify_db_settings(postgres: object) -> None:
 def _empty_queue(request: pytest.FixtureRequest) -> Iterator[None]:
     """Tests that commit leave messages behind: procrastinate's tables are not Django's to flush."""
     yield
-    if "transactional_db" in request.fixturenames:
+    marker = request.node.get_closest_marker("django_db")
+    commits = marker is not None and marker.kwargs.get("transaction", False)
+    if commits or "transactional_db" in request.fixturenames:
         from django.db import connection
 
         with request.getfixturevalue("django_db_blocker").unblock(), connection.cursor() as cursor:
@@ -57,6 +76,11 @@ def runner() -> FakeRunner:
 
 
 @pytest.fixture
+def shard_runner() -> FakeShardRunner:
+    return FakeShardRunner()
+
+
+@pytest.fixture
 def mailer() -> FakeMailer:
     return FakeMailer()
 
@@ -71,6 +95,7 @@ def svc(
     tmp_path: Path,
     clock: FakeClock,
     runner: FakeRunner,
+    shard_runner: FakeShardRunner,
     mailer: FakeMailer,
     cold: FakeCold,
     monkeypatch: pytest.MonkeyPatch,
@@ -80,12 +105,19 @@ def svc(
     from gas.billing.test import TestProvider
     from gas.config import get_settings
     from gas.storage.local import LocalStorage
+    from gas.storage.local_parts import LocalParts
+    from gas.storage.signed import UrlSigner
 
+    storage = LocalStorage(tmp_path / "objects")
     services = wiring.Services(
         settings=get_settings(),
         clock=clock,
-        storage=LocalStorage(tmp_path / "objects"),
+        storage=storage,
+        parts=LocalParts(
+            storage, tmp_path / "incoming", UrlSigner(wiring.PARTS_PATH, b"k" * 32, clock)
+        ),
         runner=runner,
+        shard_runner=shard_runner,
         mailer=mailer,
         cold=cold,
         billing=TestProvider(get_settings(), clock),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import uuid
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +16,10 @@ from django.urls import reverse
 
 from gas.accounts import tokens
 from gas.accounts.models import ApiToken, User
-from gas.jobs import lifecycle
+from gas.errors import TransientError
+from gas.jobs import lifecycle, uploads
 from gas.jobs.models import Job, Upload
+from gas.jobs.states import ResultState
 from gas.wiring import Services
 from tests.conftest import VCF
 from tests.fakes import SUMMARY, FakeClock
@@ -119,6 +123,7 @@ class _BrokenLine:
 def test_an_upload_that_breaks_off_can_be_sent_again(svc: Services, api: Api) -> None:
     made = api("POST", "/api/v1/uploads", {"filename": "a.vcf", "size_bytes": len(VCF)}).json()
     url = made["parts"][0]["url"]
+    assert url.startswith("http://testserver/parts/?")
     broken = api._client.generic(
         "PUT", url, VCF, headers=api._headers, **{"wsgi.input": _BrokenLine()}
     )
@@ -134,6 +139,142 @@ def test_no_file_is_as_large_as_that(svc: Services, make_user: Callable[..., Use
     assert "size_bytes" in problem(rich("POST", "/api/v1/uploads", asked), 422)["detail"]
 
 
+def test_many_parts_in_any_order_and_where_it_broke_off(
+    svc: Services, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "PART_BYTES", 7)
+    made = api("POST", "/api/v1/uploads", {"filename": "a.vcf", "size_bytes": len(VCF)}).json()
+    base, count = f"/api/v1/uploads/{made['id']}", -(-len(VCF) // 7)
+    assert (made["part_bytes"], made["part_count"]) == (7, count)
+    assert [part["number"] for part in made["parts"]] == list(range(1, 9))
+    numbers = list(range(count, 8, -1))
+    signed = api("POST", f"{base}/parts", {"numbers": numbers}).json()
+    pieces = [VCF[start : start + 7] for start in range(0, len(VCF), 7)]
+    for part in [*signed, *made["parts"][1:]]:
+        assert part["size_bytes"] == len(pieces[part["number"] - 1])
+        assert api("PUT", part["url"], pieces[part["number"] - 1]).status_code == 204
+    came = api("GET", f"{base}/parts").json()
+    assert [part["number"] for part in came] == list(range(2, count + 1))
+    said = problem(api("POST", f"{base}/complete"), 409)
+    assert said["detail"] == f"Part 1 of {count} has not come."
+    assert api("PUT", made["parts"][0]["url"], pieces[0]).status_code == 204
+    assert api("POST", f"{base}/complete").json()["sha256"] == hashlib.sha256(VCF).hexdigest()
+    assert api("GET", f"{base}/parts").json() == []
+    problem(api("POST", f"{base}/parts", {"numbers": [1]}), 409)
+    assert problem(api("PUT", made["parts"][0]["url"], pieces[0]), 410)["code"] == "upload-gone"
+    assert api("POST", f"{base}/complete").status_code == 200, "completing may be repeated"
+
+
+def test_an_address_is_for_one_part_and_some_minutes(
+    svc: Services, api: Api, clock: FakeClock
+) -> None:
+    made = api("POST", "/api/v1/uploads", {"filename": "a.vcf", "size_bytes": len(VCF)}).json()
+    base, url = f"/api/v1/uploads/{made['id']}", made["parts"][0]["url"]
+    assert problem(api("POST", f"{base}/parts", {"numbers": [2]}), 404)["code"] == "no-such-part"
+    for numbers in ([], [0], list(range(101)), "1"):
+        assert api("POST", f"{base}/parts", {"numbers": numbers}).status_code in (404, 422)
+    for forged in (url.replace("part=1", "part=2"), url.replace("uploads", "jobs"), "/parts/"):
+        problem(api("PUT", forged, VCF), 403)
+    assert api("POST", url, VCF).status_code == 405
+    assert api("GET", url).status_code == 405
+    clock.advance(svc.settings.signed_url_s + 1)
+    assert "expired" in problem(api("PUT", url, VCF), 403)["detail"]
+    (again,) = api("POST", f"{base}/parts", {"numbers": [1]}).json()
+    assert Api(None)("PUT", again["url"], VCF).status_code == 204, "it carries its own permission"
+
+
+def test_an_address_ends_with_its_upload(svc: Services, api: Api, clock: FakeClock) -> None:
+    made = api("POST", "/api/v1/uploads", {"filename": "a.vcf", "size_bytes": len(VCF)}).json()
+    clock.advance(svc.settings.upload_expiry_s - 30)
+    (part,) = api("POST", f"/api/v1/uploads/{made['id']}/parts", {"numbers": [1]}).json()
+    assert datetime.fromisoformat(part["expires_at"]) - clock() == timedelta(seconds=30)
+    clock.advance(31)
+    problem(api("PUT", part["url"], VCF), 403)
+    problem(api("POST", f"/api/v1/uploads/{made['id']}/parts", {"numbers": [1]}), 404)
+
+
+@pytest.mark.parametrize("length", ["", "-1", "x"])
+def test_a_part_says_how_long_it_is(api: Api, length: str) -> None:
+    made = api("POST", "/api/v1/uploads", {"filename": "a.vcf", "size_bytes": 9}).json()
+    url = made["parts"][0]["url"]
+    said = problem(Client().generic("PUT", url, b"x" * 9, CONTENT_LENGTH=length), 411)
+    assert said["code"] == "length-required"
+
+
+def test_an_upload_can_be_given_up(svc: Services, api: Api, job: Job) -> None:
+    made = api("POST", "/api/v1/uploads", {"filename": "a.vcf", "size_bytes": len(VCF)}).json()
+    url = made["parts"][0]["url"]
+    api("PUT", url, VCF)
+    assert api("DELETE", f"/api/v1/uploads/{made['id']}").status_code == 204
+    problem(api("PUT", url, VCF), 410)
+    problem(api("GET", f"/api/v1/uploads/{made['id']}"), 404)
+    problem(api("DELETE", f"/api/v1/uploads/{job.upload_id}"), 409)
+    assert b"".join(svc.storage.read(job.input_key)) == VCF
+
+
+def test_only_so_many_uploads_may_wait(
+    svc: Services, api: Api, stranger: Api, clock: FakeClock
+) -> None:
+    most, new = svc.settings.max_open_uploads, {"filename": "a.vcf", "size_bytes": 5}
+    submit(api)  # no longer waits
+    made = [api("POST", "/api/v1/uploads", new) for _ in range(most)]
+    assert {answer.status_code for answer in made} == {201}
+    said = problem(api("POST", "/api/v1/uploads", new), 429)
+    assert said["code"] == "too-many-uploads"
+    assert said["hint"]
+    listed = api("GET", "/api/v1/uploads").json()
+    assert {one["id"] for one in listed} == {answer.json()["id"] for answer in made}
+    assert stranger("GET", "/api/v1/uploads").json() == []
+    api("DELETE", f"/api/v1/uploads/{listed[0]['id']}")
+    assert api("POST", "/api/v1/uploads", new).status_code == 201
+    problem(api("POST", "/api/v1/uploads", new), 429)
+    clock.advance(svc.settings.upload_expiry_s + 1)
+    assert api("POST", "/api/v1/uploads", new).status_code == 201
+
+
+def test_the_plan_counts_at_each_step(svc: Services, make_user: Callable[..., User]) -> None:
+    user = make_user("p@example.org", plan="premium")
+    rich = Api(tokens.create_token(user, "t", svc.now()))
+    body = VCF + b"#" * svc.settings.free_max_upload_bytes
+    made = rich("POST", "/api/v1/uploads", {"filename": "a.vcf", "size_bytes": len(body)}).json()
+    assert rich("PUT", made["parts"][0]["url"], body).status_code == 204
+    User.objects.update(plan="free")
+    base = f"/api/v1/uploads/{made['id']}"
+    problem(rich("POST", f"{base}/parts", {"numbers": [1]}), 413)
+    problem(rich("POST", f"{base}/complete"), 413)
+    problem(rich("POST", "/api/v1/jobs", {"upload_id": made["id"]}), 413)
+
+
+def test_a_store_that_is_away_leaves_no_upload(
+    svc: Services, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_key: str) -> str:
+        raise TransientError("The object store does not answer.")
+
+    monkeypatch.setattr(svc.parts, "begin", away)
+    problem(api("POST", "/api/v1/uploads", {"filename": "a.vcf", "size_bytes": 5}), 503)
+    assert not Upload.objects.exists()
+
+
+def test_a_page_may_upload_by_its_session_and_secret(svc: Services, user: User) -> None:
+    page = Client(enforce_csrf_checks=True)
+    page.force_login(user)
+    new = {"filename": "a.vcf", "size_bytes": len(VCF)}
+
+    def ask(url: str, body: Any, **headers: str) -> Any:
+        return page.post(url, body, content_type="application/json", headers=headers)
+
+    assert "expired" in problem(ask("/api/v1/uploads", new), 403)["detail"]
+    page.get(reverse("annotate"))
+    secret = {"X-CSRFToken": page.cookies["csrftoken"].value}
+    made = ask("/api/v1/uploads", new, **secret)
+    assert made.status_code == 201
+    assert Upload.objects.get().owner == user
+    assert ask("/api/v1/jobs", {"upload_id": made.json()["id"]}, **secret).status_code == 401
+    page.logout()
+    assert ask("/api/v1/uploads", new, **secret).status_code == 401
+
+
 def test_without_a_token_nothing_is_told(svc: Services, user: User, api: Api, job: Job) -> None:
     signed_in = Client()
     signed_in.force_login(user)
@@ -147,7 +288,7 @@ def test_without_a_token_nothing_is_told(svc: Services, user: User, api: Api, jo
 def test_anothers_things_are_not_there(stranger: Api, job: Job) -> None:
     for method, url in _all_routes(job):
         if str(job.pk) in url or str(job.upload_id) in url:
-            problem(stranger(method, url, {}), 404)
+            problem(stranger(method, url, {"numbers": [1]}), 404)
     problem(stranger("POST", "/api/v1/jobs", {"upload_id": str(job.upload_id)}), 404)
     assert stranger("GET", "/api/v1/jobs").json()["items"] == []
     problem(stranger("GET", f"/api/v1/jobs?after={job.pk}"), 404)
@@ -187,12 +328,14 @@ def test_the_cap_is_said_before_a_byte_is_sent(svc: Services, api: Api) -> None:
 def test_a_lying_client_is_refused(api: Api) -> None:
     made = api("POST", "/api/v1/uploads", {"filename": "b", "size_bytes": 10}).json()
     url = made["parts"][0]["url"]
-    problem(api("PUT", url, b"x" * 11), 413)
-    problem(api("POST", f"/api/v1/uploads/{made['id']}/complete"), 409)
-    assert api("PUT", url, b"x" * 9).status_code == 204
+    for size in (1, 9, 11, 200_000):
+        assert problem(api("PUT", url, b"x" * size), 409)["code"] == "parts-missing"
+        forged = url.replace("size=10", f"size={size}")
+        assert problem(api("PUT", forged, b"x" * size), 403)["code"] == "address-refused"
+    assert api("GET", f"/api/v1/uploads/{made['id']}/parts").json() == []
     said = problem(api("POST", f"/api/v1/uploads/{made['id']}/complete"), 409)
-    assert "9 bytes came, 10 were announced" in said["detail"]
-    problem(api("PUT", url.replace("parts/1", "parts/2"), b"x"), 404)
+    assert said["detail"] == "Part 1 of 1 has not come."
+    problem(api("POST", "/api/v1/jobs", {"upload_id": made["id"]}), 409)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +432,8 @@ def test_a_full_disk_is_ours_to_mend(
 
     made = api("POST", "/api/v1/uploads", {"filename": "b", "size_bytes": 10}).json()
     monkeypatch.setattr("os.fsync", full)
-    answer = api("PUT", made["parts"][0]["url"], b"x" * 10)
+    assert api("PUT", made["parts"][0]["url"], b"x" * 10).status_code == 204
+    answer = api("POST", f"/api/v1/uploads/{made['id']}/complete")
     said = problem(answer, 503)
     assert said["code"] == "no-space"
     assert answer["Retry-After"]
@@ -330,6 +474,14 @@ def test_findings_are_those_of_the_result(svc: Services, api: Api, stranger: Api
     job.save()
     assert api("GET", url).json() == values
     problem(stranger("GET", url), 404)
+    Job.objects.update(result_state=ResultState.ARCHIVED)
+    for there in (url, f"/api/v1/jobs/{made['id']}/files/findings.json"):
+        said = problem(api("GET", there), 409)
+        assert (said["code"], said["detail"]) == ("not-at-hand", "This result is in cold storage.")
+        problem(stranger("GET", there), 404)
+    ready = svc.now() + timedelta(hours=1)
+    Job.objects.update(result_state=ResultState.THAWING, thaw_ready_at=ready)
+    assert "ready about 2026-01-01 13:00 UTC" in problem(api("GET", url), 409)["detail"]
 
 
 def test_what_is_no_vcf_is_refused_at_complete(api: Api) -> None:

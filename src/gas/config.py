@@ -19,6 +19,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gas.errors import GasError
+from gas.farm.bounds import Bounds
 
 
 class SettingsError(GasError):
@@ -29,6 +30,7 @@ class SettingsError(GasError):
 
 _MAY_COME_FROM_A_FILE = (
     "DATABASE_URL",
+    "GAS_METRICS_TOKEN",
     "GAS_S3_SECRET_ACCESS_KEY",
     "GAS_SECRET_KEY",
     "GAS_SMTP_PASSWORD",
@@ -52,9 +54,9 @@ class Settings(BaseSettings):
 
     env: Literal["embedded", "production"] = Field(
         "embedded",
-        description="`production` insists on `GAS_BASE_URL`, on `GAS_MAIL=smtp` and on another "
-        "`GAS_BILLING` than `test`: links to 127.0.0.1, mails in a folder and subscriptions that "
-        "cost nothing suit one machine only.",
+        description="`production` insists on `GAS_BASE_URL`, on another `GAS_MAIL` than `file` and "
+        "on another `GAS_BILLING` than `test`: links to 127.0.0.1, mails in a folder and "
+        "subscriptions that cost nothing suit one machine only.",
     )
     data_dir: Path = Field(
         default_factory=_default_data_dir,
@@ -95,7 +97,11 @@ class Settings(BaseSettings):
     )
     signup_open: bool = Field(True, description="Anyone may sign up.")
 
-    web_workers: int = Field(2, ge=1, le=64, description="gunicorn worker processes.")
+    web_workers: str = Field(
+        "2",
+        description="Web worker processes (gunicorn's): a number, or a range as `2..10`, in which "
+        "`gas up` follows the load.",
+    )
     web_threads: int = Field(4, ge=1, le=64, description="Threads of each gunicorn worker.")
     client_patience_s: float = Field(
         30,
@@ -103,9 +109,48 @@ class Settings(BaseSettings):
         description="How long a thread of the web part waits for a client that sends or takes "
         "nothing, or less than 500 bytes a second, before it cuts it off.",
     )
-    annotators: int = Field(2, ge=1, le=64, description="Annotator processes of `gas up`.")
+    web_grace_s: float = Field(
+        30,
+        ge=1,
+        description="How long a web worker that is to go may finish its requests before they are "
+        "cut off.",
+    )
+    web_target: float = Field(
+        15, gt=0, description="Requests a second that one web worker should get."
+    )
+    annotators: str = Field(
+        "2",
+        description="Annotator processes of `gas up`: a number, or a range as `2..10`, in which "
+        "it follows the load.",
+    )
+    scale_hold_s: float = Field(
+        240, ge=0, description="How long `gas up` remembers a need before it takes processes away."
+    )
     annotate_processes: int = Field(
         1, ge=1, le=64, description="Processes that one annotation may use (`--workers`)."
+    )
+
+    shard_bytes: int = Field(
+        16 << 20,
+        ge=0,
+        description="A file larger than this is annotated in shards of about so many bytes of "
+        "text, by all annotators; `0`: never.",
+    )
+
+    protection: Literal["none", "asg", "ecs"] = Field(
+        "none",
+        description="What an annotator protects itself by before it takes a job: `asg`, its "
+        "instance in an EC2 Auto Scaling group; `ecs`, its task in Amazon ECS. `none`: whoever "
+        "stops it gives it time.",
+    )
+    instance_metadata: str = Field(
+        "http://169.254.169.254",
+        description="Where `asg` learns which instance this is (IMDSv2).",
+    )
+    ecs_agent_uri: str | None = Field(
+        None,
+        validation_alias="ECS_AGENT_URI",
+        description="Where `ecs` asks; set by ECS in each container.",
     )
 
     default_engine: str = Field("gas", description="Engine used where a job names none.")
@@ -184,6 +229,11 @@ class Settings(BaseSettings):
     s3_secret_access_key: SecretStr | None = Field(
         None, description="The secret that belongs to `GAS_S3_ACCESS_KEY_ID`."
     )
+    s3_direct: bool = Field(
+        True,
+        description="Browsers and programs send and fetch files straight to and from S3, by signed "
+        "addresses. `false`: through the service, for an S3 that they do not reach.",
+    )
     s3_encryption: Literal["bucket", "AES256", "aws:kms"] = Field(
         "bucket", description="Encryption asked for with every object; `bucket`: its own default."
     )
@@ -212,9 +262,21 @@ class Settings(BaseSettings):
     upload_expiry_s: int = Field(
         86_400, ge=60, description="An upload that was not submitted by then is refused."
     )
+    max_open_uploads: int = Field(
+        20, ge=1, description="Most uploads of a user that wait to be submitted at a time."
+    )
+    signed_url_s: int = Field(
+        900,
+        ge=60,
+        le=43_200,
+        description="How long a signed address is good: to send a part of an upload, and to fetch "
+        "a file from S3.",
+    )
 
-    mail: Literal["file", "smtp"] = Field(
-        "file", description="`file` writes each mail as an .eml file into the data folder."
+    mail: Literal["file", "smtp", "ses"] = Field(
+        "file",
+        description="`file` writes each mail as an .eml file into the data folder; `ses` is Amazon "
+        "SES by the machine's role.",
     )
     mail_from: str = Field("GAS <gas@localhost>", description="Sender of all mail.")
     smtp_host: str = Field("localhost", description="Mail server.")
@@ -280,6 +342,17 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field(
         "json", description="`console` is for reading, `json` for machines."
     )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="Opens `/metrics` to whoever sends it as bearer token. Unset: there is no such "
+        "page.",
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Address of an OpenTelemetry collector that takes traces by OTLP over HTTP, "
+        "`http://host:4318`; needs `pip install gas[otel]`. Unset: no traces.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -328,6 +401,25 @@ class Settings(BaseSettings):
                 raise ValueError(f"{one!r} is no origin, as https://checkout.example.org is")
         return value
 
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _otlp_url(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be http:// or https:// and a host")
+        return value.rstrip("/")
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _token_is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        if len(value.get_secret_value()) < 16 or not value.get_secret_value().isascii():
+            raise ValueError("must be at least 16 ASCII characters")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _postgresql_url(cls, value: SecretStr | None) -> SecretStr | None:
@@ -344,6 +436,11 @@ class Settings(BaseSettings):
             raise wrong
         return value
 
+    @field_validator("annotators", "web_workers", mode="before")
+    @classmethod
+    def _bounds(cls, value: object) -> str:
+        return str(Bounds.parse(str(value)))
+
     @field_validator("mail_from")
     @classmethod
     def _one_sender(cls, value: str) -> str:
@@ -358,9 +455,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _ecs_has_its_agent(self) -> Self:
+        if self.protection == "ecs" and not self.ecs_agent_uri:
+            raise ValueError("GAS_PROTECTION=ecs needs ECS_AGENT_URI, which ECS sets in a task")
+        return self
+
+    @model_validator(mode="after")
     def _fit_for_production(self) -> Self:
-        if self.env == "production" and (self.base_url is None or self.mail != "smtp"):
-            raise ValueError("GAS_ENV=production needs GAS_BASE_URL and GAS_MAIL=smtp")
+        if self.env == "production" and (self.base_url is None or self.mail == "file"):
+            raise ValueError("GAS_ENV=production needs GAS_BASE_URL, and GAS_MAIL=smtp or ses")
         if self.env == "production" and self.billing == "test":
             raise ValueError(
                 "GAS_ENV=production refuses GAS_BILLING=test, with which everyone is premium for "
@@ -415,6 +518,16 @@ class Settings(BaseSettings):
         return self.service_dir / "cold"
 
     @property
+    def run_dir(self) -> Path:
+        """What the running processes tell each other: locks, counters, the farm's state."""
+        return self.service_dir / "run"
+
+    @property
+    def instance_lock(self) -> Path:
+        """What the workers of this machine share its protection by; outlives a supervisor."""
+        return self.run_dir / ".instance"
+
+    @property
     def mail_dir(self) -> Path:
         return self.service_dir / "mail"
 
@@ -425,6 +538,10 @@ class Settings(BaseSettings):
     @property
     def scratch_dir(self) -> Path:
         return self.service_dir / "scratch"
+
+    @property
+    def metrics_dir(self) -> Path:
+        return self.service_dir / "metrics"
 
     @property
     def references_dir(self) -> Path:

@@ -59,6 +59,12 @@ class TransientError(GasError):
     code = "transient"
 
 
+class NeedsOperator(TransientError):
+    """A part of this service is out of order. Its operator has to mend it; nothing is lost."""
+
+    code = "needs-operator"
+
+
 class InputError(GasError):
     """This file cannot be annotated."""
 

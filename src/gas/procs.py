@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal as signals
 import sys
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 # Looked up at import: nothing may be imported between fork and exec.
@@ -33,3 +34,21 @@ def kill_group(pid: int) -> None:
     """Kill the process group that ``pid`` leads, with all that it started; gone already is fine."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signals.SIGKILL)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process ``pid``, be it another user's."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write ``path`` so that a reader sees the old or the new text, never a part of one."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text)
+    part.replace(path)

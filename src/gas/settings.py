@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "gas.billing",
     "gas.jobs",
     "gas.notify",
+    "gas.telemetry",
     "gas.web",
 ]
 
@@ -177,6 +178,8 @@ if _gas.mail == "smtp":
     EMAIL_USE_TLS = _gas.smtp_security == "starttls"
     EMAIL_USE_SSL = _gas.smtp_security == "tls"
     EMAIL_TIMEOUT = 30
+elif _gas.mail == "ses":
+    EMAIL_BACKEND = "gas.notify.ses.SesBackend"
 else:
     EMAIL_BACKEND = "gas.notify.files.EmlFileBackend"
     EMAIL_FILE_PATH = str(_gas.mail_dir)
@@ -199,10 +202,21 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 
 # -- security ----------------------------------------------------------------------------------
 
+
+def _store_origins() -> list[str]:
+    """Where the pages' scripts send and fetch files, beside the service itself."""
+    if _gas.storage != "s3" or not _gas.s3_direct:
+        return []
+    from gas.storage.s3 import browser_origin
+
+    return [browser_origin(_gas.s3_bucket, endpoint_url=_gas.s3_endpoint, region=_gas.s3_region)]
+
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         "img-src": [SELF, "data:"],
+        "connect-src": [SELF, *_store_origins()],
         "object-src": [NONE],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],

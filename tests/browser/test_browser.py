@@ -10,17 +10,18 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from gas.accounts.models import User
 from gas.billing import Urls, apply, subscribe
 from gas.billing.test import Deed, TestProvider
 from gas.errors import InputError
-from gas.jobs import lifecycle
-from gas.jobs.models import Job
+from gas.jobs import lifecycle, uploads
+from gas.jobs.models import Job, Upload
 from gas.jobs.states import Status
 from gas.wiring import Services
 from tests.browser.conftest import Open, Watch
@@ -120,6 +121,60 @@ def test_the_form_tells_size_and_cap_before_anything_is_sent(
     page.get_by_label("VCF file").set_input_files(path)
     expect(about).to_contain_text("150 KB (153,600 bytes)")
     expect(button).to_be_enabled()
+
+
+def test_a_part_that_breaks_is_sent_again_and_no_other(
+    open_browser: Open, svc: Services, user: User, sample: Path, watch: Watch,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(uploads, "PART_BYTES", 8)
+    page = open_browser().new_page()
+    sign_in(page, user)
+    sent: list[int] = []
+
+    def on_the_way(route: Route) -> None:
+        number = int(parse_qs(urlsplit(route.request.url).query)["part"][0])
+        sent.append(number)
+        if number == 2 and sent.count(2) == 1:
+            route.abort()
+        elif number == 9 and sent.count(9) == 1:
+            route.fulfill(status=400)
+        else:
+            route.continue_()
+
+    page.route("**/parts/?*", on_the_way)
+    watch.expected.add(400)
+    page.goto("/annotate/")
+    page.get_by_label("VCF file").set_input_files(sample)
+    page.get_by_role("button", name="Annotate").click()
+    expect(page.locator("#file-about")).to_contain_text("Part 9 was refused (400). Try again.")
+    assert not Job.objects.exists()
+    page.get_by_role("button", name="Annotate").click()
+    expect(page.get_by_role("heading", name=sample.name)).to_be_visible()
+    job = Job.objects.get()
+    assert b"".join(svc.storage.read(job.input_key)) == VCF
+    count = -(-len(VCF) // 8)
+    assert sorted(sent) == sorted([*range(1, count + 1), 2, 9])
+    assert Upload.objects.count() == 1
+
+
+def test_what_the_service_does_not_take_is_said_on_the_form(
+    open_browser: Open, svc: Services, user: User, sample: Path, watch: Watch
+) -> None:
+    page = open_browser().new_page()
+    sign_in(page, user)
+    page.goto("/annotate/")
+    for _ in range(svc.settings.max_open_uploads):
+        uploads.create(svc, user, "waits.vcf", 5)
+    page.get_by_label("VCF file").set_input_files(sample)
+    watch.expected.add(429)
+    page.get_by_role("button", name="Annotate").click()
+    expect(page.locator("#file-about")).to_contain_text("20 of your uploads wait to be submitted")
+    page.get_by_role("button", name="Discard them").click()
+    expect(page.locator("#file-about")).not_to_contain_text("wait to be submitted")
+    assert not Upload.objects.exists()
+    page.get_by_role("button", name="Annotate").click()
+    expect(page.get_by_role("heading", name=sample.name)).to_be_visible()
 
 
 def test_a_failure_comes_up_by_itself(

@@ -6,6 +6,7 @@ others ``CASES`` says so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from gas.annotate.run import annotate
 from gas.annotate.strip import strip
 from gas.annotate.vcf import VcfFile
 from gas.errors import Cancelled, GasError, PackError
+from tests import vep
 from tests.annotation import COURSE, NA12878, demo_pack, records_of, text_of
+from tests.vep import vep_pack
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,17 @@ class Case:
 
 def case_of(engine: str) -> Case:
     free_1 = next(path for path in COURSE if path.name == "free_1.vcf.gz")
-    return CASES.get(engine) or Case(demo_pack(), (NA12878, free_1))
+    own = CASES.get(engine)
+    return own() if own is not None else Case(demo_pack(), (NA12878, free_1))
 
 
 #: engine -> its own case, where the demo's does not do.
-CASES: dict[str, Case] = {}
+CASES: dict[str, Callable[[], Case]] = {"vep": lambda: Case(vep_pack(), vep.INPUTS)}
+#: engine -> what it needs to be tested.
+NEEDS = {"vep": vep.needs_vepyr}
 
 
-@pytest.fixture(params=sorted(ENGINES))
+@pytest.fixture(params=[pytest.param(e, marks=NEEDS.get(e, ())) for e in sorted(ENGINES)])
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

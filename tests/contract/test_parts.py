@@ -14,6 +14,7 @@ from gas.storage import ObjectMissing, ObjectTooLarge, Storage
 from gas.storage.local import LocalStorage
 from gas.storage.local_parts import LocalParts
 from gas.storage.parts import PartsMissing, PartUploads, UploadGone
+from gas.storage.proxied_parts import ProxiedParts
 from gas.storage.s3 import S3Storage
 from gas.storage.s3_parts import S3Parts
 from gas.storage.signed import AddressRefused, UrlSigner
@@ -42,14 +43,19 @@ def local_desk(folder: Path, clock: FakeClock) -> Desk:
     store = LocalStorage(folder / "store")
     signer = UrlSigner("http://127.0.0.1/parts", b"k" * 32, clock)
     parts = LocalParts(store, folder / "incoming", signer)
+    return Desk(store, parts, receiver(parts))
+
+
+def receiver(parts: PartUploads) -> Callable[[str, bytes], None]:
+    """What the web part does with a PUT."""
 
     def put(url: str, data: bytes) -> None:
         try:
             parts.receive(url, [data])
-        except (AddressRefused, PartsMissing) as error:
+        except (AddressRefused, PartsMissing, UploadGone) as error:
             raise Refused from error
 
-    return Desk(store, parts, put)
+    return put
 
 
 def s3_desk(store: S3Storage, **options: int) -> Desk:
@@ -60,11 +66,18 @@ def s3_desk(store: S3Storage, **options: int) -> Desk:
     return Desk(store, S3Parts(store, **options), put)
 
 
-@pytest.fixture(params=["local", "s3"])
+def proxied_desk(store: S3Storage, clock: FakeClock) -> Desk:
+    signer = UrlSigner("http://127.0.0.1/parts", b"k" * 32, clock)
+    parts = ProxiedParts(S3Parts(store), signer)
+    return Desk(store, parts, receiver(parts))
+
+
+@pytest.fixture(params=["local", "s3", "proxied"])
 def desk(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Desk:
     if request.param == "local":
         return local_desk(tmp_path, clock)
-    return s3_desk(request.getfixturevalue("s3_store"))
+    store = request.getfixturevalue("s3_store")
+    return s3_desk(store) if request.param == "s3" else proxied_desk(store, clock)
 
 
 def test_parts_in_any_order_become_one_object(desk: Desk) -> None:
@@ -135,12 +148,15 @@ def test_an_address_is_for_its_part_alone(desk: Desk) -> None:
 def test_an_aborted_upload_is_gone(desk: Desk) -> None:
     upload = desk.parts.begin(KEY)
     desk.send(upload, 1, b"1234")
+    late = desk.parts.sign_part(KEY, upload, 1, 4, 60)
     desk.parts.abort(KEY, upload)
     desk.parts.abort(KEY, upload)
     with pytest.raises(UploadGone):
         desk.parts.list_parts(KEY, upload)
     with pytest.raises(UploadGone):
         desk.parts.complete(KEY, upload)
+    with pytest.raises(Refused):
+        desk.put(late, b"1234")
 
 
 def test_uploads_of_one_key_do_not_mix(desk: Desk) -> None:
@@ -224,15 +240,18 @@ def test_s3_takes_over_what_was_complete_when_we_fell(s3_store: S3Storage) -> No
 def test_a_download_by_a_signed_address(s3_store: S3Storage, tmp_path: Path) -> None:
     s3_store.put("k", [b"payload"])
     s3_store.put("other", [b"secret"])
-    url = s3_store.sign_get("k", 'é "a".vcf', 60)
+    url = s3_store.sign_get("k", 'é "a".vcf', "text/plain; charset=utf-8", 60)
     assert url is not None
     answer = httpx.get(url)
     assert answer.content == b"payload"
     assert "é" in unquote(answer.headers["content-disposition"])
     assert answer.headers["content-disposition"].startswith("attachment;")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert httpx.get(url, headers={"Range": "bytes=1-3"}).content == b"ayl"
     assert httpx.get(url.replace("/k?", "/other?")).status_code == 403
     assert httpx.put(url, content=b"mine").status_code == 403
     assert httpx.delete(url).status_code == 403
     assert b"".join(s3_store.read("k")) == b"payload"
-    assert LocalStorage(tmp_path / "s").sign_get("k", "k.vcf", 60) is None
+    closed = S3Storage(s3_store.client, s3_store.bucket, s3_store.prefix, is_open=False)
+    for store in (closed, LocalStorage(tmp_path / "s")):
+        assert store.sign_get("k", "k.vcf", "text/plain", 60) is None

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 
 from gas.errors import TransientError
 from gas.storage import ObjectCorrupt, ObjectMissing
+from gas.storage import s3 as s3_module
 from gas.storage.s3 import S3Storage, make_client
 from gas.storage.s3_errors import StorageRefused, translated
 from tests import s3
@@ -138,13 +139,41 @@ def test_wrong_keys_are_told_by_the_settings_names(seaweedfs_url: str) -> None:
     for ask in (store.check, lambda: store.stat("k"), lambda: store.read("k")):
         with pytest.raises(StorageRefused, match="GAS_S3_SECRET_ACCESS_KEY") as caught:
             ask()
-        assert caught.value.permanent
+        assert not caught.value.permanent, "an operator can mend it"
 
 
 def test_a_missing_bucket_is_told_by_the_setting(s3_store: S3Storage) -> None:
     store = S3Storage(s3_store.client, "no-such-bucket", "p/")
     with pytest.raises(StorageRefused, match="GAS_S3_BUCKET"):
         store.read("k")
+
+
+def test_being_ready_is_checked_by_a_write_once_a_minute(
+    s3_store: S3Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[dict[str, Any]] = []
+    store = S3Storage(
+        Tampering(s3_store.client, "put_object", writes.append), s3_store.bucket, s3_store.prefix
+    )
+    now = 1000.0
+    monkeypatch.setattr(s3_module.time, "monotonic", lambda: now)
+    for _ in range(9):
+        store.check()
+        now += 5
+    assert len(writes) == 1
+    now += s3_module.WRITE_CHECK_S
+    store.check()
+    assert len(writes) == 2
+    assert list(store._keys("")) == [], "nothing is left of it"
+
+
+def test_a_bucket_that_goes_away_is_not_ready(s3_store: S3Storage) -> None:
+    s3_store.client.create_bucket(Bucket="gas-short-lived")
+    store = S3Storage(s3_store.client, "gas-short-lived", "p/")
+    store.check()
+    s3_store.client.delete_bucket(Bucket="gas-short-lived")
+    with pytest.raises(StorageRefused, match="no bucket gas-short-lived"):
+        store.check()
 
 
 def test_a_server_that_is_down_is_transient() -> None:

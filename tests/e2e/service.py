@@ -66,7 +66,7 @@ class Service:
         clean = {k: v for k, v in clean.items() if not k.startswith(("GAS_", "DJANGO_"))}
         self.environment = {
             **clean,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
             "PYTHONUNBUFFERED": "1",
             # Quick to notice a death: a test should not wait for half a minute.
             "GAS_LEASE_S": "3",

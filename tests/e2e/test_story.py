@@ -16,60 +16,17 @@ import pytest
 
 from gas.client import ServerError
 from gas.demo.run import INPUT
-from gas.reference.packs import SHIPPED
 from tests import s3
+from tests.e2e.held import HELD, Hold, make_held_reference, worker_of
 from tests.e2e.service import Service, alive, running, wait_for
-
-HELD = "tests.engines:HeldEngine"
 
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     engines = json.dumps([HELD, "tests.engines:CrashEngine"])
     with running(GAS_EXTRA_ENGINES=engines) as up:
-        _make_held_reference(up)
+        make_held_reference(up)
         yield up
-
-
-def _make_held_reference(service: Service) -> None:
-    """A reference beside which HeldEngine finds its signal to wait."""
-    folder = service.data / "references" / "held"
-    folder.mkdir()
-    for path in (SHIPPED / "demo").iterdir():
-        (folder / path.name).symlink_to(path)
-    manifest = json.loads((SHIPPED / "demo" / "manifest.json").read_text())
-    (folder / "manifest.json").unlink()
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "name": "held"}))
-
-
-class Hold:
-    """While it holds, jobs of HeldEngine run and run."""
-
-    def __init__(self, service: Service) -> None:
-        self.folder = service.data / "references" / "held"
-
-    def __enter__(self) -> Hold:
-        for old in self.folder.glob("held-*"):
-            old.unlink()
-        (self.folder / "hold").touch()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        (self.folder / "hold").unlink(missing_ok=True)
-
-    def engines(self) -> list[int]:
-        """Process ids of the engines at work, in the order of their start."""
-        found = sorted(self.folder.glob("held-*"), key=lambda path: path.stat().st_mtime_ns)
-        return [int(path.name.removeprefix("held-")) for path in found]
-
-
-def _worker_of(service: Service, engine_pid: int) -> int:
-    """The annotator whose engine it is; between them is the one that engines are forked from."""
-    return _parent_of(_parent_of(engine_pid))
-
-
-def _parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_upload_annotate_mail_download(service: Service, tmp_path: Path) -> None:
@@ -83,6 +40,7 @@ def test_upload_annotate_mail_download(service: Service, tmp_path: Path) -> None
         "annotated.vcf.gz.tbi",
         "findings.json",
         "summary.json",
+        "summary_mqc.json",
     }
     for file in job["files"]:
         client.download(file["url"], tmp_path / file["name"])
@@ -103,12 +61,12 @@ def test_an_annotator_killed_in_the_middle(service: Service) -> None:
     with Hold(service) as hold:
         job_id = client.submit(client.upload(INPUT), reference="held", engine=HELD)["id"]
         first = wait_for(hold.engines)[0]
-        victim = _worker_of(service, first)
+        victim = worker_of(service, first)
         assert victim in (service.pid_of("annotator-1"), service.pid_of("annotator-2"))
         os.kill(victim, signal.SIGKILL)
         wait_for(lambda: not alive(first), why="the engine outlives its worker")
         second = wait_for(lambda: hold.engines()[1:], why="nobody takes over")[0]
-        assert _worker_of(service, second) != victim
+        assert worker_of(service, second) != victim
     job = client.wait(job_id)
     assert job["status"] == "COMPLETED", job["failure"]
     log = service.log(client, job_id)
@@ -126,7 +84,7 @@ def test_an_annotator_asleep_past_its_lease_cannot_publish(service: Service) -> 
     with Hold(service) as hold:
         job_id = client.submit(client.upload(INPUT), reference="held", engine=HELD)["id"]
         first = wait_for(hold.engines)[0]
-        sleeper = _worker_of(service, first)
+        sleeper = worker_of(service, first)
         os.kill(sleeper, signal.SIGSTOP)
         try:
             wait_for(lambda: hold.engines()[1:], why="nobody takes over")
@@ -217,7 +175,7 @@ def test_gas_submit_waits_and_saves(service: Service, tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _objects_on(kind: str, folder: Path) -> Iterator[dict[str, str]]:
+def objects_on(kind: str, folder: Path) -> Iterator[dict[str, str]]:
     """The settings of a store of this kind, with its server up."""
     if kind == "local":
         yield {}
@@ -236,7 +194,7 @@ def _objects_on(kind: str, folder: Path) -> Iterator[dict[str, str]]:
 @pytest.mark.parametrize("kind", ["local", "s3"])
 def test_to_cold_storage_and_back_on_upgrade(tmp_path: Path, kind: str) -> None:
     with (
-        _objects_on(kind, tmp_path) as objects,
+        objects_on(kind, tmp_path) as objects,
         running(GAS_FREE_RETENTION_S="3", GAS_COLD_THAW_S="2", **objects) as service,
     ):
         client = service.sign_up("cold@example.org")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -118,14 +119,18 @@ def test_an_account_goes_with_all_that_is_its_own(
     make_user: Callable[..., User],
     make_job: Callable[..., Job],
     clock: FakeClock,
+    tmp_path: Path,
 ) -> None:
     other = make_job(make_user("eve@example.org"))
     token = tokens.create_token(user, "t", svc.now())
     uploads.receive(svc, uploads.create(svc, user, "half.vcf", 10), [b"12345"])
+    by_parts = uploads.begin_parts(svc, uploads.create(svc, user, "parts.vcf", 5))
+    svc.parts.receive(uploads.sign(svc, by_parts, [1])[0].url, [b"12345"])
     erase.ask_erase_account(svc, user)
     assert tokens.user_of(token, svc.now()) is None
     assert not User.objects.get(pk=user.pk).is_active
     work(svc, clock)
     assert not User.objects.filter(pk=user.pk).exists()
     assert [stored.key for stored in svc.storage.list("")] == [other.input_key]
+    assert list((tmp_path / "incoming").iterdir()) == []
     assert AuditLine.objects.filter(user_id=user.pk, action=Action.ERASE).count() == 4

@@ -10,12 +10,13 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from gas.accounts.models import User
 from gas.errors import EngineError, InputError, PackError, TransientError
-from gas.jobs import lifecycle, queue, uploads
+from gas.jobs import erase, lifecycle, queue, uploads
 from gas.jobs.models import Job, Upload
 from gas.jobs.runner import Task
 from gas.jobs.states import Status
 from gas.notify.models import Mail
 from gas.storage import ObjectTooLarge
+from gas.storage.s3_errors import StorageRefused
 from gas.wiring import Services
 from tests.conftest import VCF
 from tests.fakes import SUMMARY, FakeClock, FakeRunner, raising
@@ -73,6 +74,27 @@ def test_submit_twice_makes_one_job(
     with pytest.raises(lifecycle.Conflict):
         lifecycle.submit(svc, user, make_upload(user), idempotency_key="k")
     assert waiting() == [str(first.pk)]
+
+
+def test_a_repeated_submit_is_answered_whatever_changed_meanwhile(
+    svc: Services, make_user: Callable[..., User], make_upload: Callable[..., Upload]
+) -> None:
+    user = make_user("p@example.org", plan="premium")
+    upload = make_upload(user, content=VCF + b"#" * svc.settings.free_max_upload_bytes)
+    first = lifecycle.submit(svc, user, upload, idempotency_key="k")
+    user.plan = "free"
+    assert lifecycle.submit(svc, user, upload, reference="gone", idempotency_key="k") == first
+
+
+def test_a_deleted_job_answers_no_repeated_submit(
+    svc: Services, user: User, make_upload: Callable[..., Upload]
+) -> None:
+    upload = make_upload(user)
+    erase.ask_erase(svc, lifecycle.submit(svc, user, upload, idempotency_key="k"))
+    with pytest.raises(lifecycle.NotSubmittable, match="deleted"):
+        lifecycle.submit(svc, user, upload, idempotency_key="k")
+    again = lifecycle.submit(svc, user, make_upload(user), idempotency_key="k")
+    assert not again.erasing
 
 
 def test_an_idempotency_key_is_its_owners_alone(
@@ -145,8 +167,8 @@ def test_what_the_start_of_an_upload_tells_is_said_at_once(
     with pytest.raises(InputError, match=says) as refused:
         uploads.complete(svc, upload)
     assert refused.value.line == line
-    upload.refresh_from_db()
-    assert upload.state == Upload.State.OPEN
+    assert not Upload.objects.exists(), "of no use to anybody"
+    assert list(svc.storage.list("")) == []
 
 
 def test_an_upload_expires(svc: Services, user: User, clock: FakeClock) -> None:
@@ -272,6 +294,29 @@ def test_waits_grow_and_then_it_is_given_up(
     assert job.failure_code == "gave-up"
     assert job.failure.startswith("GAS tried 3 times and gave up. The last time: The store is away")
     assert Mail.objects.count() == 1
+
+
+def test_what_an_operator_has_to_mend_is_waited_for_uncounted(
+    svc: Services,
+    job: Job,
+    runner: FakeRunner,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wrong = StorageRefused("The object store denies access to bucket b.", hint="Set its key.")
+    runner.steps = [raising(wrong)] * 9
+    for attempt in range(1, 10):
+        annotate(svc, job)
+        assert (job.status, job.tries, job.attempt) == (Status.PENDING, 0, attempt)
+        take_messages()
+        clock.advance(lifecycle.PARKED.total_seconds())
+    alarms = [record.why for record in caplog.records if "ALARM" in record.message]
+    assert alarms == [str(wrong)] * 9
+    told = "".join(event.message for event in job.events.all())
+    assert "Its operator has to mend it" in told
+    assert "bucket b" not in told
+    annotate(svc, job)
+    assert job.status == Status.COMPLETED
 
 
 def test_a_defect_of_ours_shows_no_traceback(

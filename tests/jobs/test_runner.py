@@ -36,6 +36,7 @@ def make_task(tmp_path: Path, pack: Pack) -> Callable[..., Task]:
     def make(engine: str, content: bytes = VCF, sha256: str | None = None) -> Task:
         stored = storage.put("in", [content])
         return Task(
+            job="out",
             input_key="in",
             input_sha256=sha256 or stored.sha256,
             output_prefix="out/1",
@@ -67,6 +68,7 @@ def test_a_run_stores_its_files(settings: Settings, make_task: Callable[..., Tas
         "annotated.vcf.gz.tbi",
         "findings.json",
         "summary.json",
+        "summary_mqc.json",
     ]
     for file in outcome.files:
         stored = task.storage.stat(f"out/1/{file['name']}")

@@ -20,6 +20,7 @@ from gas.errors import TransientError
 from gas.jobs import lifecycle, queue, scratch, uploads
 from gas.jobs.models import Job, Upload
 from gas.jobs.tidy import tidy
+from gas.storage.parts import UploadGone
 from gas.wiring import Services
 from tests.fakes import FakeClock
 
@@ -37,6 +38,32 @@ def test_uploads_that_no_job_was_made_of_go_when_they_have_expired(
     assert list(Upload.objects.all()) == [job.upload]
     assert [stored.key for stored in svc.storage.list("")] == [job.input_key]
     assert tidy(svc)["expired_uploads"] == 0
+
+
+@pytest.mark.django_db
+def test_parts_that_nobody_completed_go_and_those_under_way_stay(
+    svc: Services, user: User, clock: FakeClock, tmp_path: Path
+) -> None:
+    incoming = tmp_path / "incoming"
+
+    def begun() -> Upload:
+        upload = uploads.begin_parts(svc, uploads.create(svc, user, "a.vcf", 7))
+        svc.parts.receive(uploads.sign(svc, upload, [1])[0].url, [b"1234567"])
+        return upload
+
+    expired = begun()
+    clock.advance(svc.settings.upload_expiry_s + 3700)
+    here = begun()
+    assert tidy(svc)["expired_uploads"] == 1
+    assert [folder.name for folder in incoming.iterdir()] == [here.parts_id]
+    with pytest.raises(UploadGone):
+        svc.parts.list_parts(expired.key, expired.parts_id)
+    Upload.objects.all().delete()  # its row was lost, with an older backup say
+    assert tidy(svc)["parts"] == 0, "not old yet"
+    past = time.time() - svc.settings.upload_expiry_s - 3700
+    os.utime(incoming / here.parts_id, (past, past))
+    assert tidy(svc)["parts"] == 1
+    assert list(incoming.iterdir()) == []
 
 
 @pytest.mark.django_db

@@ -33,8 +33,8 @@ PUBLIC = {
     "account_reset_password_from_key_done",
     "account-closed",
 }
-#: Open to machines that sign what they send.
-SIGNED = {"billing-webhook"}
+#: Open to machines that sign what they send, or send a token.
+SIGNED = {"billing-webhook", "metrics", "upload-part"}
 #: Login-only; GET unless they change something.
 GET = {
     "account_change_password",
@@ -45,6 +45,7 @@ GET = {
     "job-status",
     "job-log",
     "job-log-text",
+    "job-findings",
     "job-input",
     "job-file",
     "job-delete",

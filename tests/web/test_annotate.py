@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from django.urls import reverse
 
 from gas import wiring
 from gas.accounts.models import User
+from gas.jobs import uploads
 from gas.jobs.models import Job, Upload
 from gas.storage import StorageFull
 from gas.web.views import annotate
@@ -181,6 +183,7 @@ def test_a_full_disk_is_told_and_nothing_half_done_is_seen(
     assert response.status_code == 503
     assert "The disk is full." in response.content.decode()
     assert not Job.objects.exists()
+    assert not Upload.objects.exists(), "it counts no longer among those that wait"
 
 
 def test_a_disk_that_fills_up_while_the_form_comes_in(
@@ -232,6 +235,47 @@ def test_where_there_is_a_choice_it_is_offered_and_kept_to(
     assert not Job.objects.exists()
     assert send(mine, engine=own).status_code == 302
     assert Job.objects.get().engine == own
+
+
+def sent_by_parts(svc: Services, user: User, content: bytes = VCF) -> Upload:
+    """What the page's script does before it sends the form."""
+    upload = uploads.begin_parts(svc, uploads.create(svc, user, "parts.vcf", len(content)))
+    svc.parts.receive(uploads.sign(svc, upload, [1])[0].url, [content])
+    return upload
+
+
+def test_an_upload_by_parts_becomes_a_job_once(mine: Client, svc: Services, user: User) -> None:
+    page = mine.get(URL).content.decode()
+    assert 'data-uploads-url="/api/v1/uploads"' in page
+    upload = sent_by_parts(svc, user)
+    first, again = mine.post(URL, {"upload": upload.pk}), mine.post(URL, {"upload": upload.pk})
+    job = Job.objects.get()
+    assert first["Location"] == again["Location"] == reverse("job-detail", args=[job.pk])
+    assert (job.upload, job.filename) == (upload, "parts.vcf")
+
+
+def test_an_upload_whose_parts_are_missing_says_so(mine: Client, svc: Services, user: User) -> None:
+    upload = uploads.begin_parts(svc, uploads.create(svc, user, "parts.vcf", 9))
+    response = mine.post(URL, {"upload": upload.pk})
+    assert response.status_code == 400
+    assert "Part 1 of 1 has not come." in response.content.decode()
+    assert not Job.objects.exists()
+
+
+def test_an_upload_that_is_no_vcf_says_so(mine: Client, svc: Services, user: User) -> None:
+    response = mine.post(URL, {"upload": sent_by_parts(svc, user, b"a poem").pk})
+    assert response.status_code == 422
+    assert "not a VCF file" in response.content.decode()
+
+
+def test_anothers_upload_is_none(mine: Client, theirs: Client, svc: Services, user: User) -> None:
+    upload = sent_by_parts(svc, user)
+    for client, upload_id in ((theirs, upload.pk), (mine, uuid.uuid4())):
+        response = client.post(URL, {"upload": upload_id})
+        assert response.status_code == 400
+        assert "Choose the file again." in response.content.decode()
+    assert mine.post(URL, {"upload": "../1"}).status_code == 400
+    assert not Job.objects.exists()
 
 
 def test_a_form_that_is_sent_twice_makes_one_job(mine: Client) -> None:

@@ -14,7 +14,7 @@ from gas.accounts.models import User
 from gas.errors import InputError
 from gas.jobs import lifecycle
 from gas.jobs.models import Job
-from gas.jobs.states import Status
+from gas.jobs.states import ResultState, Status
 from gas.wiring import Services
 from tests.fakes import FakeClock, FakeRunner, raising
 
@@ -245,3 +245,14 @@ def test_findings_are_a_table_that_nothing_escapes_from(
     assert "&lt;script&gt;alert(1)" in page
     assert "<script>alert" not in page
     assert "Two contigs are unknown." in page
+    url = reverse("job-findings", args=[job.pk])
+    assert f'<a href="{url}">see more of them</a>' in page
+    pages = [mine.get(url, {"page": n}).content.decode() for n in (1, 2)]
+    assert [page.count("pos-number") for page in pages] == [100, 50]
+    assert all("<script>alert" not in page for page in pages)
+    assert "5,000 findings, of which 150 are told in full" in pages[0]
+    assert '<a href="?page=2" rel="next">' in pages[0]
+    Job.objects.filter(pk=job.pk).update(result_state=ResultState.ARCHIVED)
+    assert mine.get(url)["Location"] == reverse("job-detail", args=[job.pk])
+    assert mine.get(reverse("job-file", args=[job.pk, "no-such"])).status_code == 404
+    assert "Result in cold storage" in page_of(mine, "job-detail", job.pk)

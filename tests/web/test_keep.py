@@ -104,7 +104,9 @@ def test_in_cold_storage(mine: Client, gone: Job, clock: FakeClock) -> None:
     assert "What was found" in page, "the counts stay"
     assert poll_s(page) is None
     file = reverse("job-file", args=[gone.pk, "annotated.vcf.gz"])
-    assert mine.get(file).status_code == 404
+    answer = mine.get(file)
+    assert answer.status_code == 409
+    assert "This result is in cold storage." in answer.content.decode()
 
 
 def test_no_upgrade_is_linked_where_none_is_sold(

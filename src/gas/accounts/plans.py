@@ -29,6 +29,11 @@ class Plan:
         return self.max_upload_bytes is None or size_bytes <= self.max_upload_bytes
 
 
+def all_plans(settings: Settings) -> list[Plan]:
+    """Every plan there is."""
+    return [get_plan(name, settings) for name, _title in CHOICES]
+
+
 def get_plan(name: str, settings: Settings) -> Plan:
     """The plan called ``name``. Raises KeyError where there is none."""
     return {

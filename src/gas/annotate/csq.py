@@ -101,11 +101,13 @@ class Row:
 @dataclass(frozen=True)
 class Options:
     """What to write. ``fields``: columns and their order; empty: all. ``pick``: PICK_MODES.
-    ``distance``: reach of up- and downstream, in bases."""
+    ``distance``: reach of up- and downstream, in bases. ``fill_id``: whether identifiers that an
+    allele source has go into the ID column too."""
 
     fields: tuple[str, ...] = ()
     pick: str = "all"
     distance: int = 5000
+    fill_id: bool = False
 
     def __post_init__(self) -> None:
         """Raises EngineError for an option that makes no sense."""

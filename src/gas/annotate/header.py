@@ -92,6 +92,7 @@ def extend(
     """The header with our lines before its last one, the #CHROM line, ended as that one is.
     ``options`` are those that the engine was given."""
     chosen = "; ".join(f"{name}={value}" for name, value in sorted((options or {}).items()))
+    data = engine.data(pack) if hasattr(engine, "data") else ""
     chrom = header[-1]
     end = chrom[len(chrom.rstrip(b"\r\n")) :] or b"\n"
     info = engine.info()
@@ -123,6 +124,7 @@ def extend(
             Engine=_quoted(engine.name),
             EngineVersion=_quoted(engine.version()),
             **({"EngineOptions": _quoted(chosen)} if chosen else {}),
+            **({"EngineData": _quoted(data)} if data else {}),
             Key=keys.engine_as,
             WarnKey=keys.warn_as,
             **({"SourceKeys": _quoted("|".join(keys.sources))} if keys.sources else {}),

@@ -20,6 +20,7 @@ import fcntl
 import hashlib
 import json
 import mmap
+import re
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -33,17 +34,19 @@ from gas.errors import PackError
 
 MAGIC = b"GASMDL\x00\x03"
 SEPARATOR = "\x1f"
+MODEL_PREFIX = "model-"
 #: How far the index reaches; a longer ``--distance`` is looked up record by record.
 REACH = 5000
 #: Bytes of mapped pages that a process touches before it gives them back.
 _RELEASE_BYTES = 64 << 20
 #: Bytes that Linux maps around one that is touched.
 _FAULT_BYTES = 1 << 16
+_NAME = re.compile(rf"{MODEL_PREFIX}(\d+)-[0-9a-f]{{16}}\.bin")
 
 
 def model_path(pack: Pack, folder: Path) -> Path:
     """Where the compiled model of exactly these files lies in ``folder``."""
-    return folder / f"model-{MAGIC[-1]}-{content(pack)[:16]}.bin"
+    return folder / f"{MODEL_PREFIX}{MAGIC[-1]}-{content(pack)[:16]}.bin"
 
 
 def content(pack: Pack) -> str:
@@ -56,22 +59,16 @@ def content(pack: Pack) -> str:
 
 
 def open_model(pack: Pack, scratch: Path) -> Model:
-    """The compiled model of ``pack``: the one beside it, compiled now where there is none; in
-    ``scratch`` where the pack's folder cannot be written. Raises PackError."""
-    for folder in (pack.path, scratch):
+    """The compiled model of ``pack``: the one in its folder or in its cache, else compiled now into
+    the first of them, and of ``scratch``, that can be written to. Raises PackError."""
+    folders = [pack.path, *([pack.cache] if pack.cache is not None else []), scratch]
+    for folder in folders:
         path = model_path(pack, folder)
         if path.exists():
             return Model(path, pack)
-    for folder in (pack.path, scratch):
+    for folder in folders:
         try:
-            with _locked(folder):
-                path = model_path(pack, folder)
-                if not path.exists():
-                    # Only here: what compiles needs far more than what reads.
-                    from gas.annotate.compile import compile_model
-
-                    compile_model(pack, path)
-                return Model(path, pack)
+            return Model(_compiled(pack, folder), pack)
         except OSError as error:
             if folder == scratch:
                 raise PackError(
@@ -87,6 +84,28 @@ def ready_model(pack: Pack) -> Model | None:
         return Model(path, pack) if path.exists() else None
     except PackError:
         return None
+
+
+def _compiled(pack: Pack, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = model_path(pack, folder)
+    with _locked(folder):
+        if not path.exists():
+            # Only here: what compiles needs far more than what reads.
+            from gas.annotate.compile import compile_model
+
+            compile_model(pack, path)
+            _remove_older(path)
+    return path
+
+
+def _remove_older(path: Path) -> None:
+    """Remove from the folder of ``path`` what earlier versions, or earlier files of this pack, were
+    compiled into. A newer version's stays: its software may be at work beside us."""
+    for other in path.parent.glob(f"{MODEL_PREFIX}*.bin"):
+        found = _NAME.fullmatch(other.name)
+        if other != path and (found is None or int(found[1]) <= MAGIC[-1]):
+            other.unlink(missing_ok=True)
 
 
 @contextmanager

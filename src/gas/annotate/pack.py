@@ -36,6 +36,8 @@ class Pack:
     #: sha256 of the manifest: one short name for exactly these files.
     digest: str
     manifest: Mapping[str, object] = field(repr=False)
+    #: Where to keep what is compiled from it, if its own folder cannot be written to.
+    cache: Path | None = field(default=None, compare=False)
 
     @property
     def fasta(self) -> Path:
@@ -60,7 +62,7 @@ class Pack:
         return codes
 
     @classmethod
-    def open(cls, path: Path) -> Pack:
+    def open(cls, path: Path, cache: Path | None = None) -> Pack:
         """Open the pack in folder ``path``. Raises PackError where it is none."""
         try:
             text = (path / MANIFEST).read_bytes()
@@ -74,6 +76,7 @@ class Pack:
                 contigs=contigs,
                 digest=hashlib.sha256(text).hexdigest(),
                 manifest=manifest,
+                cache=cache,
             )
         except FileNotFoundError:
             raise PackError(f"{path} holds no reference pack (no {MANIFEST}).") from None

@@ -7,7 +7,7 @@ the text and its blocks are the same.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -15,7 +15,7 @@ from itertools import groupby, pairwise
 from gas.annotate import bgzf
 from gas.annotate.contigs import ContigNames
 from gas.annotate.engines import Engine, Record, Session
-from gas.annotate.fit import why_not
+from gas.annotate.fit import REF_MISMATCH, why_not
 from gas.annotate.header import Keys
 from gas.annotate.index import Part, may_reach, parts_of
 from gas.annotate.pack import Pack
@@ -86,7 +86,8 @@ class Annotator:
             )
         if piece.rejected:
             entries, heads = _without(batch, piece, entries, heads)
-        summary = self._tally.count(batch.first_line, batch.records, entries, heads)
+        known = getattr(self._session, "known", None)
+        summary = self._tally.count(batch.first_line, batch.records, entries, heads, known)
         rejected: list[tuple[int, str]] = []
         if batch.odd or piece.rejected:
             rejected = self._rejected(batch, piece, summary)
@@ -95,11 +96,13 @@ class Annotator:
         infos = b";" + b";".join([record[7] for record in batch.records])
         taken = self._taken(infos)
         is_reaching = may_reach(batch.records, infos)
+        ids = getattr(self._session, "ids", {})
         text = None
-        if not self._keys.renames and b";.;" not in infos + b";":
+        if not ids and not self._keys.renames and b";.;" not in infos + b";":
             text = _appended(piece, batch, entries)
         if text is None:
             graft(batch, entries, self._keys)
+            _fill_ids(batch, entries, ids)
         blocks, parts = _compress(batch, found, is_reaching, text)
         return Piece(blocks, found, parts, summary, taken, rejected)
 
@@ -229,6 +232,13 @@ def graft(batch: Batch, entries: Sequence[bytes], keys: Keys) -> None:
             added = keys.rename(entry) if renames else entry
             info = record[7]
             record[7] = added if info == b"." else info + b";" + added
+
+
+def _fill_ids(batch: Batch, entries: Sequence[bytes], ids: Mapping[int, bytes]) -> None:
+    """Give annotated records without an ID the one that a source has."""
+    for i, found in ids.items():
+        if found and batch.records[i][2] == b"." and entries[i] not in (b"", REF_MISMATCH):
+            batch.records[i][2] = found
 
 
 def to_lines(batch: Batch) -> list[bytes]:

@@ -39,7 +39,7 @@ class Setup:
     """What a worker needs to begin. ``import_path``: where to find engines, as its parent does."""
 
     input: Path
-    pack: Path
+    pack: Pack
     engine: str
     options: Mapping[str, str]
     keys: Keys
@@ -127,11 +127,10 @@ def _send(pipe: IO[bytes], value: object) -> None:
 @contextmanager
 def _annotator(setup: Setup) -> Iterator[Annotator]:
     sys.path[:] = setup.import_path
-    pack = Pack.open(setup.pack)
     engine = load(setup.engine, setup.options)
     source = VcfFile(setup.input, setup.limits)
-    with engine.open(source, pack, Context(scratch=setup.scratch)) as session:
-        yield Annotator(engine, session, setup.keys, pack, setup.limits.alts)
+    with engine.open(source, setup.pack, Context(scratch=setup.scratch)) as session:
+        yield Annotator(engine, session, setup.keys, setup.pack, setup.limits.alts)
 
 
 def main(parent: int) -> None:

@@ -39,7 +39,7 @@ _FAR = 1 << 60
 
 
 Plain = tuple[str, int, int, str]
-#: A row without its allele, and its ``Consequence|IMPACT|SYMBOL``.
+#: A row without its allele, and its ``Consequence|IMPACT|SYMBOL|BIOTYPE``.
 Titled = tuple[str, bytes]
 
 
@@ -51,8 +51,8 @@ class Region(Protocol):
 
     @property
     def title(self) -> bytes | None:
-        """``Consequence|IMPACT|SYMBOL`` where it is the same for all that the region answers; else
-        None."""
+        """``Consequence|IMPACT|SYMBOL|BIOTYPE`` where it is the same for all that the region
+        answers, else None."""
         ...
 
     #: Where a substitution's row is no more than head, distance from the edge, change and tail:
@@ -70,15 +70,15 @@ class Region(Protocol):
 
 
 def title(row: str) -> bytes:
-    """``Consequence|IMPACT|SYMBOL`` of a row without its allele."""
-    find = row.index
-    return row[: find("|", find("|", find("|") + 1) + 1)].encode()
+    """``Consequence|IMPACT|SYMBOL|BIOTYPE`` of a row without its allele."""
+    consequence, impact, symbol, _, _, _, biotype, _ = row.split("|", 7)
+    return f"{consequence}|{impact}|{symbol}|{biotype}".encode()
 
 
 @lru_cache(maxsize=1 << 12)
-def _titles(heads: tuple[str, ...], symbol: str) -> list[bytes]:
-    """Titles from ``Consequence|IMPACT|`` and the symbol."""
-    return [f"{head_}{symbol}".encode() for head_ in heads]
+def _titles(heads: tuple[str, ...], whose: str) -> list[bytes]:
+    """Titles from ``Consequence|IMPACT|`` and ``SYMBOL|BIOTYPE``."""
+    return [f"{head_}{whose}".encode() for head_ in heads]
 
 
 def _inside(change: Change, low: int, high: int) -> bool:
@@ -161,7 +161,7 @@ class Flank:
         self._strand = ribbon.strand
         before = edge < low
         self._heads = _flank_heads(before == (self._strand > 0), ribbon.suffix)
-        self._titles = _titles(self._heads, ribbon.symbol)
+        self._titles = _titles(self._heads, ribbon.whose)
         anchor = ribbon.anchor(index, before)
         self._middle = f"{ribbon.names}{ribbon.intron_part(index)}{anchor}"
         self._tail = ribbon.intron_tail
@@ -270,7 +270,7 @@ class Code:
         self._origin = low - (ribbon.cdna(index, low) - first + tx.phase) * tx.strand
         self._to_cdna = first - tx.phase
         self._head = ribbon.code_heads[edge]
-        self._titles = _titles(self._head, ribbon.symbol)
+        self._titles = _titles(self._head, ribbon.whose)
         self._part = f"{ribbon.names}{ribbon.exon_part(index)}"
         self._protein = ribbon.protein
         self._tail = f"|{ribbon.mark}|{ribbon.tail}"
@@ -443,7 +443,7 @@ class Ribbon:
         self.strand = tx.strand
         self._distance = distance
         self.names = names_part(tx.labels)
-        self.symbol = tx.labels.symbol
+        self.whose = f"{tx.labels.symbol}|{tx.labels.biotype}"
         self.tail = tail_part(tx)
         self.intron_tail = f"|||||||{mark}|{self.tail}"
         self.exon_tail = f"|||||{mark}|{self.tail}"

@@ -20,12 +20,12 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 from gas.annotate.pack import Pack
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 MAGIC = b"GASSRC\x00\x01"
 SEPARATOR = b"\x1f"
 ALIGN = 64
+#: The place of what was looked up, and the values found there.
+Hit = tuple[int, bytes]
 #: How far an allele is moved left at most.
 _REACH = 1000
 _NEAR = 16
@@ -191,15 +193,15 @@ class AlleleSource:
         """How many alleles (or stretches) it knows."""
         return sum(len(keys) for keys, _, _ in self._columns.values())
 
-    def find(self, contig: str, keys: Numbers) -> list[tuple[int, bytes]]:
-        """The values of the allele keys that the source knows, each with its place in ``keys``."""
+    def find(self, contig: str, keys: Numbers) -> list[Hit]:
+        """Those of the allele keys that the source has, and their values."""
         return self._look_up(contig, keys, exact=True)
 
-    def at(self, contig: str, positions: Numbers) -> list[tuple[int, bytes]]:
-        """The values of the stretches around positions, each with its place in ``positions``."""
+    def at(self, contig: str, positions: Numbers) -> list[Hit]:
+        """Those of the positions that a stretch covers, and its values; b"" within a gap."""
         return self._look_up(contig, positions << 32, exact=False)
 
-    def _look_up(self, contig: str, query: Numbers, *, exact: bool) -> list[tuple[int, bytes]]:
+    def _look_up(self, contig: str, query: Numbers, *, exact: bool) -> list[Hit]:
         import numpy as np
 
         columns = self._columns.get(contig)
@@ -219,13 +221,14 @@ class AlleleSource:
             place = np.searchsorted(keys, query, side="right").astype(np.int64) - 1
             hits = np.nonzero(place >= 0)[0]
         at = place[hits].astype(np.int64) + first
-        starts, ends = offsets[at].tolist(), offsets[at + 1].tolist()
+        mapped = self._map
+        starts, ends = (offsets[at] + text).tolist(), (offsets[at + 1] + text).tolist()
         found = [
-            (i, self._map[text + start : text + end])
+            (i, mapped[start:end])
             for i, start, end in zip(hits.tolist(), starts, ends, strict=True)
-            if start < end
         ]
-        self._release((last - first) * _KEY_BYTES + sum(len(value) for _, value in found))
+        self._release((last - first) * _KEY_BYTES + sum(end - start for start, end in
+                      zip(starts, ends, strict=True)))  # fmt: skip
         return found
 
     def _release(self, touched_bytes: int) -> None:
@@ -240,23 +243,15 @@ class AlleleSource:
         self._map.close()
 
 
-@dataclass(slots=True)
-class Known:
+class Known(NamedTuple):
     """What the sources know of one record."""
 
-    #: rs ids of each ALT, joined by ``&``; b"" where there is none.
-    ids: list[bytes]
+    #: rs ids of each ALT, joined by ``&``, b"" where there is none; empty where there are none.
+    ids: Sequence[bytes]
     #: INFO entries, joined by ``;``; b"" where there are none.
-    info: bytes = b""
-
-    def add_id(self, alt: int, name: bytes) -> None:
-        """``alt``: 0-based number of the ALT."""
-        if name:
-            self.ids[alt] = b"%b&%b" % (self.ids[alt], name) if self.ids[alt] else name
-
-    def add_info(self, entries: bytes) -> None:
-        if entries:
-            self.info = b"%b;%b" % (self.info, entries) if self.info else entries
+    info: bytes
+    #: Whether a source lists one of its alleles, and not only its place.
+    allele: bool
 
 
 @dataclass(frozen=True)
@@ -278,6 +273,7 @@ class Sources:
         self._genome = genome
         self.sources = [AlleleSource(pack.path / s.file, s) for s in specs_of(pack)]
         self.has_ids = any(s.spec.ids for s in self.sources)
+        self.has_alleles = any(s.spec.kind != "bed" for s in self.sources)
 
     def __bool__(self) -> bool:
         return bool(self.sources)
@@ -292,14 +288,19 @@ class Sources:
         import numpy as np
 
         wanted = self._wanted(contig, records)
-        known: dict[int, Known] = {}
+        ids: dict[int, list[bytes]] = {}
+        infos: dict[int, bytes] = {}
+        listed: set[int] = set()
         for source in self.sources:
             if source.spec.kind == "bed":
                 positions = np.array(list(map(int, map(_POS, records))), np.int64)
-                _add_stretches(source.spec, source.at(contig, positions), wanted.counts, known)
+                _add_stretches(source.spec, source.at(contig, positions), infos)
             else:
-                _add_alleles(source.spec, source.find(contig, wanted.keys), wanted, known)
-        return known
+                found = _Alleles(source.spec, ids, infos)
+                listed |= found.add(source.find(contig, wanted.keys), wanted)
+        return {
+            i: Known(ids.get(i, ()), infos.get(i, b""), i in listed) for i in listed | infos.keys()
+        }
 
     def _wanted(self, contig: str, records: Sequence[Record]) -> _Wanted:
         import numpy as np
@@ -325,43 +326,62 @@ class Sources:
         return _Wanted(np.concatenate((keys, np.array(more, np.int64))), owners, alts, counts)
 
 
-def _add_alleles(
-    spec: SourceSpec, found: Iterable[tuple[int, bytes]], wanted: _Wanted, known: dict[int, Known]
-) -> None:
-    width = len(spec.fields)
-    prefixes = [field.info.encode() + b"=" for field in spec.fields]
-    several: dict[int, list[list[bytes]]] = {}
-    for at, values in found:
-        i = wanted.records[at]
-        cells = values.split(SEPARATOR)
-        name = cells.pop() if spec.ids else b""
-        if i in wanted.counts:
-            none = [b""] * width
-            several.setdefault(i, [none] * wanted.counts[i])[wanted.alts[at]] = cells
-            known.setdefault(i, Known([b""] * wanted.counts[i])).add_id(wanted.alts[at], name)
-            continue
-        info = b";".join([p + cell for p, cell in zip(prefixes, cells, strict=True) if cell])
-        record = known.get(i)
-        if record is None:
-            known[i] = Known([name], info)
-        else:
-            record.add_id(0, name)
-            record.add_info(info)
-    for i, per_allele in several.items():
-        columns = list(zip(*per_allele, strict=True))
-        texts = [b",".join([cell or b"." for cell in cells]) if any(cells) else b""
-                 for cells in columns]  # fmt: skip
-        known[i].add_info(
-            b";".join([p + text for p, text in zip(prefixes, texts, strict=True) if text])
-        )
+class _Alleles:
+    """Puts what one source says of alleles to what others said of the same records."""
+
+    def __init__(
+        self, spec: SourceSpec, ids: dict[int, list[bytes]], infos: dict[int, bytes]
+    ) -> None:
+        self._prefixes = [field.info.encode() + b"=" for field in spec.fields]
+        #: Where an allele's values hold its ids.
+        self._ids_at = len(spec.fields) if spec.ids else None
+        self._ids, self._infos = ids, infos
+
+    def add(self, hits: Sequence[Hit], wanted: _Wanted) -> set[int]:
+        """The records that the source lists."""
+        listed = set()
+        several: dict[int, list[list[bytes]]] = {}
+        prefixes, ids_at, ids, infos = self._prefixes, self._ids_at, self._ids, self._infos
+        owners, counts = wanted.records, wanted.counts
+        nothing = [b""] * (len(prefixes) + 1)
+        for at, values in hits:
+            i = owners[at]
+            listed.add(i)
+            cells = values.split(SEPARATOR)
+            if i in counts:
+                several.setdefault(i, [nothing] * counts[i])[wanted.alts[at]] = cells
+                continue
+            # One ALT, as most records have.
+            if ids_at is not None and cells[ids_at]:
+                before = ids.get(i)
+                ids[i] = [cells[ids_at]] if before is None else [_and(before[0], cells[ids_at])]
+            text = b";".join([p + c for p, c in zip(prefixes, cells, strict=False) if c])
+            if text:
+                infos[i] = infos[i] + b";" + text if i in infos else text
+        for i, per_allele in several.items():
+            self._add_several(i, per_allele)
+        return listed
+
+    def _add_several(self, i: int, per_allele: list[list[bytes]]) -> None:
+        """A record with several ALTs: a value for each, ``.`` where there is none."""
+        if self._ids_at is not None:
+            before = self._ids.get(i, [b""] * len(per_allele))
+            new = [cells[self._ids_at] for cells in per_allele]
+            self._ids[i] = [_and(a, b) for a, b in zip(before, new, strict=True)]
+        for number, prefix in enumerate(self._prefixes):
+            values = [cells[number] for cells in per_allele]
+            if any(values):
+                text = prefix + b",".join([value or b"." for value in values])
+                self._infos[i] = self._infos[i] + b";" + text if i in self._infos else text
 
 
-def _add_stretches(
-    spec: SourceSpec,
-    found: Iterable[tuple[int, bytes]],
-    counts: Mapping[int, int],
-    known: dict[int, Known],
-) -> None:
+def _and(a: bytes, b: bytes) -> bytes:
+    """Both ids, joined by ``&``."""
+    return a + b"&" + b if a and b else a or b
+
+
+def _add_stretches(spec: SourceSpec, hits: Sequence[Hit], infos: dict[int, bytes]) -> None:
     prefix = spec.fields[0].info.encode() + b"="
-    for i, value in found:
-        known.setdefault(i, Known([b""] * counts.get(i, 1))).add_info(prefix + value)
+    for i, values in hits:
+        if values:
+            infos[i] = infos[i] + b";" + prefix + values if i in infos else prefix + values

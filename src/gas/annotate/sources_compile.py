@@ -1,4 +1,10 @@
-"""Compiling a VCF or BED file into an allele source (``sources.py`` describes the file)."""
+"""Compiling VCF or BED files into an allele source (``sources.py`` describes the file).
+
+The input is read once. What belongs to a contig is held up to ``_HELD`` alleles and then put into a
+file of its own; at the end one contig after the other is put in order and written. So memory is
+that of the largest contig's columns (16 bytes an allele and its values), in whatever order the
+input is.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +13,13 @@ import json
 import os
 import re
 import tempfile
+import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any, cast
 
 import numpy as np
@@ -38,7 +47,7 @@ WELL_KNOWN = {
     "clinvar": ("CLNSIG", "CLNDN", "CLNREVSTAT", "MC"),
     "gnomad": (
         *("AF", "AF_afr", "AF_amr", "AF_asj", "AF_eas", "AF_fin", "AF_mid", "AF_nfe", "AF_sas"),
-        *("AF_oth", "nhomalt"),
+        *("AF_oth", "AF_remaining", "nhomalt"),
     ),
     "dbsnp": (),
     "mitomap": ("aachange", "Disease", "DiseaseStatus"),
@@ -48,11 +57,14 @@ _CHUNK = 1 << 18
 _UNSAFE = re.compile(rb"[\s;=\x1f]")
 #: Digits of the longest position.
 _DIGITS = 9
+#: Alleles of one contig that are held in memory while the input is read.
+_HELD = 1 << 20
+_READ_BYTES = 1 << 24
 
 
 @dataclass
 class _Columns:
-    """One contig while its file is read."""
+    """One contig while the input is read. ``ends``: where each allele's values end in the text."""
 
     keys: array[int] = field(default_factory=lambda: array("Q"))
     ends: array[int] = field(default_factory=lambda: array("q"))
@@ -62,6 +74,69 @@ class _Columns:
         self.keys.append(key)
         self.text += values
         self.ends.append(len(self.text))
+
+
+class _Contig:
+    """The alleles of one contig: those held, and those put into files in ``folder`` before."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held = _Columns()
+        self._files: list[IO[bytes]] = []
+        self._spilt = 0
+
+    def add(self, key: int, values: bytes) -> None:
+        self._held.add(key, values)
+        if len(self._held.keys) >= _HELD:
+            self._spill()
+
+    def _spill(self) -> None:
+        if not self._files:
+            # Closed, and so removed, as they are read back; all at the latest with this object.
+            self._files = [TemporaryFile(dir=self._folder) for _ in range(3)]  # noqa: SIM115
+        keys, ends, text = self._files
+        held, self._held = self._held, _Columns()
+        keys.write(held.keys.tobytes())
+        ends.write((np.frombuffer(held.ends, np.int64) + self._spilt).tobytes())
+        text.write(held.text)
+        self._spilt += len(held.text)
+
+    def take(self) -> _Columns:
+        """All of them; nothing is left here."""
+        if not self._files:
+            held, self._held = self._held, _Columns()
+            return held
+        self._spill()
+        out = _Columns()
+        keys, ends, text = self._files
+        for piece in _pieces(keys):
+            out.keys.frombytes(piece)
+        for piece in _pieces(ends):
+            out.ends.frombytes(piece)
+        for piece in _pieces(text):
+            out.text += piece
+        self._files = []
+        return out
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """Everything in a file, which is closed (and so removed) behind it."""
+    with file:
+        file.seek(0)
+        while piece := file.read(_READ_BYTES):
+            yield piece
+
+
+class _Contigs(dict[str, _Contig]):
+    """Contigs by name, made when they are first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def __missing__(self, name: str) -> _Contig:
+        self[name] = _Contig(self._folder)
+        return self[name]
 
 
 #: Keys, offsets and text of a contig, in order.
@@ -80,38 +155,64 @@ class Compiled:
 
 def compile_source(
     name: str,
-    path: Path,
+    paths: Sequence[Path],
     target: Path,
     genome: Genome,
-    contigs: Iterable[str],
+    names: ContigNames,
     fields: Sequence[str] | None = None,
     ids: bool | None = None,
 ) -> Compiled:
-    """Compile ``path`` (VCF or BED; plain, gzip or BGZF) into ``target``.
+    """Compile ``paths`` (VCF or BED, all of one kind; plain, gzip or BGZF) into ``target``.
 
-    ``fields``: INFO keys to take; by default those of ``WELL_KNOWN[name]``, else all. ``ids``:
-    whether the ID column holds identifiers to keep; by default for dbSNP. Raises PackError with
-    the line of a fault.
+    ``names``: the reference's contigs. ``fields``: INFO keys to take; by default those of
+    ``WELL_KNOWN[name]``, else all. ``ids``: whether the ID column holds identifiers to keep; by
+    default for dbSNP. Several VCF files must declare the fields alike. Raises PackError with the
+    line of a fault.
     """
-    names = ContigNames(contigs)
-    columns: dict[str, _Columns] = {}
-    try:
-        with _open(path) as lines:
-            if path.name.removesuffix(".gz").endswith(".bed"):
-                spec, passed = _read_bed(name, target.name, lines, names, columns)
-            else:
-                spec, passed = _read_vcf(
-                    name, target.name, lines, names, columns, genome, fields, ids
-                )
-    except (OSError, EOFError) as error:
-        raise PackError(f"The source {path.name} cannot be read ({error}).") from None
-    if not columns:
-        raise PackError(
-            f"{path.name} has nothing on any contig of this reference.",
-            hint="Is it of the same assembly?",
-        )
-    counted = _write(target, columns, spec.ids)
-    return Compiled(spec, counted, passed)
+    if len(paths) > 1 and any(_is_bed(path) for path in paths):
+        raise PackError("A BED source is one file.", hint="Join the files, in any order.")
+    passed = 0
+    spec: SourceSpec | None = None
+    with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+        contigs = _Contigs(Path(scratch))
+        for path in paths:
+            found, more = _read(name, path, target.name, names, contigs, genome, fields, ids)
+            passed += more
+            if spec is not None and found != spec:
+                raise PackError(f"{path.name} has other fields than {paths[0].name}.")
+            spec = found
+        if spec is None or not contigs:
+            raise PackError(
+                f"{', '.join(path.name for path in paths)} has nothing on any contig of this "
+                "reference.",
+                hint="Is it of the same assembly?",
+            )
+        return Compiled(spec, _write(target, contigs, spec.ids), passed)
+
+
+def _read(
+    name: str,
+    path: Path,
+    file: str,
+    names: ContigNames,
+    contigs: _Contigs,
+    genome: Genome,
+    fields: Sequence[str] | None,
+    ids: bool | None,
+) -> tuple[SourceSpec, int]:
+    """Read one file into ``contigs``: its spec, and the number of records passed over."""
+    with ExitStack() as stack:
+        try:
+            lines = stack.enter_context(_open(path))
+            if _is_bed(path):
+                return _read_bed(name, file, lines, names, contigs)
+            return _read_vcf(name, file, lines, names, contigs, genome, fields, ids)
+        except (OSError, EOFError, zlib.error) as error:
+            raise PackError(f"The source {path.name} cannot be read ({error}).") from None
+
+
+def _is_bed(path: Path) -> bool:
+    return path.name.removesuffix(".gz").endswith(".bed")
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -134,7 +235,7 @@ def _read_vcf(
     file: str,
     lines: Iterable[bytes],
     names: ContigNames,
-    columns: dict[str, _Columns],
+    contigs: _Contigs,
     genome: Genome,
     fields: Sequence[str] | None,
     ids: bool | None,
@@ -164,10 +265,9 @@ def _read_vcf(
             raise PackError(f"{name}: line {number} is no VCF record.")
         rows = list(_alleles(cells, spec, numbers))
         passed += not rows
-        into = columns.setdefault(contig, _Columns())
         for ref, alt, values in rows:
             form = normal_form(genome, contig, int(cells[1]), ref, alt)
-            into.add(allele_key(*form), values)
+            contigs[contig].add(allele_key(*form), values)
     if spec is None:
         raise PackError(f"{name} is no VCF: it has no #CHROM line.")
     return spec, passed
@@ -251,7 +351,7 @@ def _read_bed(
     file: str,
     lines: Iterable[bytes],
     names: ContigNames,
-    columns: dict[str, _Columns],
+    contigs: _Contigs,
 ) -> tuple[SourceSpec, int]:
     stretches: dict[str, list[tuple[int, int, bytes]]] = {}
     passed = 0
@@ -271,12 +371,12 @@ def _read_bed(
         if start <= end:
             stretches.setdefault(contig, []).append((start, end, label))
     for contig, found in stretches.items():
-        _cut(found, columns.setdefault(contig, _Columns()))
+        _cut(found, contigs[contig])
     spec = SourceSpec(name, file, "bed", (SourceField("name", name),), False)
     return spec, passed
 
 
-def _cut(found: list[tuple[int, int, bytes]], into: _Columns) -> None:
+def _cut(found: list[tuple[int, int, bytes]], into: _Contig) -> None:
     """Cut overlapping stretches where any begins or ends; each piece has the names of all."""
     events: dict[int, tuple[list[bytes], list[bytes]]] = {}
     for start, end, label in found:
@@ -294,11 +394,11 @@ def _cut(found: list[tuple[int, int, bytes]], into: _Columns) -> None:
 # -- writing --------------------------------------------------------------------------------------
 
 
-def _write(target: Path, columns: dict[str, _Columns], ids: bool) -> int:
+def _write(target: Path, contigs: _Contigs, ids: bool) -> int:
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as out:
-            count = _write_columns(out, {name: _sorted(c, ids) for name, c in columns.items()})
+            count = _write_columns(out, contigs, ids)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(target)
     except BaseException:
@@ -307,22 +407,29 @@ def _write(target: Path, columns: dict[str, _Columns], ids: bool) -> int:
     return count
 
 
-def _write_columns(out: IO[bytes], ready: dict[str, _Ready]) -> int:
-    head: list[list[Any]] = [[name, 0, 0, 0, 0] for name in ready]
-    room = len(json.dumps({"contigs": head})) + 80 * len(ready)
-    at = _aligned(16 + room)
-    for entry, (keys, offsets, text) in zip(head, ready.values(), strict=True):
-        entry[1:] = [len(keys), at, _aligned(at + keys.nbytes), 0]
-        entry[4] = _aligned(_aligned(at + keys.nbytes) + offsets.nbytes)
-        at = _aligned(entry[4] + len(text))
-    packed = json.dumps({"contigs": head}).encode().ljust(room)
-    out.write(MAGIC + len(packed).to_bytes(8, "little") + packed)
-    for keys, offsets, text in ready.values():
-        for part in (keys.tobytes(), offsets.tobytes(), bytes(text)):
-            out.write(b"\0" * (_aligned(out.tell()) - out.tell()))
-            out.write(part)
+def _write_columns(out: IO[bytes], contigs: _Contigs, ids: bool) -> int:
+    """Write the columns of one contig after the other, and then the head into the room before."""
+    head: list[list[Any]] = [[name, 0, 0, 0, 0] for name in contigs]
+    # Four numbers of each contig are yet to come.
+    room = len(json.dumps({"contigs": head})) + 80 * len(head)
+    start = len(MAGIC) + 8
+    out.write(b"\0" * (start + room))
+    for entry in head:
+        keys, offsets, text = _sorted(contigs[entry[0]].take(), ids)
+        entry[1:] = [len(keys), *(_put(out, part) for part in (keys.data, offsets.data, text))]
     out.write(b"\0" * ALIGN)
-    return sum(len(keys) for keys, _, _ in ready.values())
+    packed = json.dumps({"contigs": head}).encode().ljust(room)
+    out.seek(0)
+    out.write(MAGIC + len(packed).to_bytes(8, "little") + packed)
+    return sum(entry[1] for entry in head)
+
+
+def _put(out: IO[bytes], part: memoryview | bytes | bytearray) -> int:
+    """Write ``part`` at the next aligned place, which is given back."""
+    place = _aligned(out.tell())
+    out.write(b"\0" * (place - out.tell()))
+    out.write(part)
+    return place
 
 
 def _aligned(at: int) -> int:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gas.annotate import terms
 from gas.annotate.alleles import is_transition, variant_class
@@ -32,13 +32,15 @@ _MEMORY = 1 << 16
 #: Name of a column in either engine's layout, by what it says.
 _CONSEQUENCE = ("Consequence",)
 _GENE = ("SYMBOL", "gene")
+_BIOTYPE = ("BIOTYPE", "biotype")
 _TRANSCRIPT = ("Feature", "transcript")
 #: The first that a row fills is shown.
 _CHANGE = ("HGVSp", "amino_acid_change", "HGVSc", "dna_change")
 
 _CONTIG, _REF, _ALT = itemgetter(0), itemgetter(3), itemgetter(4)
 
-#: Of each row of one record's annotation, the columns from the consequence to the gene.
+#: Of each row of one record's annotation, the columns from the consequence to the gene, and the
+#: biotype.
 Heads = tuple[bytes, ...]
 
 
@@ -53,6 +55,8 @@ class _Meaning(NamedTuple):
     #: Genes whose worst impact is HIGH, and those where it is MODERATE.
     high: tuple[str, ...]
     moderate: tuple[str, ...]
+    #: Each once.
+    biotypes: tuple[str, ...]
 
 
 class _Row(NamedTuple):
@@ -63,6 +67,7 @@ class _Row(NamedTuple):
     #: Index into ``terms.IMPACTS``, the worst.
     impact: int
     gene: str
+    biotype: str
     terms: tuple[str, ...]
 
 
@@ -76,13 +81,18 @@ class Layout:
         self.gene = _index(columns, _GENE)
         self.transcript = _index(columns, _TRANSCRIPT)
         self.changes = [columns.index(name) for name in _CHANGE if name in columns]
-        # A row's head: its columns from the consequence to the gene, whichever comes first.
+        # A row's head: its columns from the consequence to the gene, whichever comes first, and
+        # the biotype where it comes after both.
         known = [i for i in (self.consequence, self.gene) if i is not None]
         first, last = min(known, default=0), max(known, default=0)
         self._first = first
+        biotype = _index(columns, _BIOTYPE)
+        self._has_biotype = biotype is not None and biotype > last
         skip = rb"(?:[^|,]*\|){%d}" % first
-        keep = rb"(?:[^|,]*\|){%d}[^|,;]*" % (last - first)
-        self._find = re.compile(rb"," + skip + rb"(" + keep + rb")").findall
+        find = rb"," + skip + rb"((?:[^|,]*\|){%d}[^|,;]*)" % (last - first)
+        if biotype is not None and self._has_biotype:
+            find += rb"\|(?:[^|,]*\|){%d}([^|,;]*)" % (biotype - last - 1)
+        self._find = re.compile(find).findall
         self._known: dict[Heads, _Meaning] = {}
         #: Rows repeat far more often than whole records do.
         self._rows: dict[bytes, _Row] = {}
@@ -90,8 +100,9 @@ class Layout:
     def heads(self, entries: Sequence[bytes]) -> list[Heads | None]:
         """The heads of each entry; None where the engine says nothing of the record."""
         prefix, skip, find = self.prefix, len(self.prefix), self._find
+        join = b"|".join if self._has_biotype else bytes
         return [
-            tuple(find(b"," + entry[skip:]))
+            tuple(map(join, find(b"," + entry[skip:])))
             if entry.startswith(prefix)
             else self._later_heads(entry)
             for entry in entries
@@ -99,7 +110,8 @@ class Layout:
 
     def _later_heads(self, entry: bytes) -> Heads | None:
         value = self.value(entry)
-        return None if value is None else tuple(self._find(b"," + value))
+        join = b"|".join if self._has_biotype else bytes
+        return None if value is None else tuple(map(join, self._find(b"," + value)))
 
     def value(self, entry: bytes) -> bytes | None:
         """The engine's value within what it adds to INFO; None: it says nothing of the record."""
@@ -124,7 +136,7 @@ class Layout:
         known = self._rows.get
         rows = [known(head) or self._row(head) for head in heads]
         if not rows:
-            return _Meaning(_NO_RANK, "", "", "", (), ())
+            return _Meaning(_NO_RANK, "", "", "", (), (), ())
         worst = min(rows)
         impact = min([row.impact for row in rows])
         gene = next((row.gene for row in rows if worst.most_severe in row.terms), "")
@@ -135,7 +147,8 @@ class Layout:
                      for i in range(_MODERATE + 1)]  # fmt: skip
             high, moderate = tuple(genes[0]), tuple(g for g in genes[1] if g not in genes[0])
         shown = terms.IMPACTS[impact] if impact < len(terms.IMPACTS) else ""
-        return _Meaning(worst.rank, worst.most_severe, shown, gene, high, moderate)
+        biotypes = tuple(dict.fromkeys([row.biotype for row in rows if row.biotype]))
+        return _Meaning(worst.rank, worst.most_severe, shown, gene, high, moderate, biotypes)
 
     def _row(self, head: bytes) -> _Row:
         found = self._rows.get(head)
@@ -145,7 +158,9 @@ class Layout:
             columns = [""] * self._first + head.decode("utf-8", "replace").split("|")
             rank, most_severe, impact, found_terms = _read_terms(at(columns, self.consequence))
             gene = at(columns, self.gene)
-            found = self._rows[head] = _Row(rank, most_severe, impact, gene, found_terms)
+            biotype = columns[-1] if self._has_biotype else ""
+            found = _Row(rank, most_severe, impact, gene, biotype, found_terms)
+            self._rows[head] = found
         return found
 
     def row(self, value: bytes, term: str) -> list[str]:
@@ -207,6 +222,9 @@ class Summary:
     impacts: Counter[str] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
     chromosomes: Counter[str] = field(default_factory=Counter)
+    biotypes: Counter[str] = field(default_factory=Counter)
+    #: ``known`` and ``novel``; empty where the reference has no allele source to ask.
+    seen: Counter[str] = field(default_factory=Counter)
     transitions: int = 0
     transversions: int = 0
     high: Counter[str] = field(default_factory=Counter)
@@ -215,11 +233,23 @@ class Summary:
 
     def merge(self, other: Summary) -> None:
         """Add what another part of the same file gave; parts may come in any order."""
-        for name in ("records", "alleles", "annotated", "transitions", "transversions"):
+        for name in _NUMBERS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in _COUNTERS:
             getattr(self, name).update(getattr(other, name))
         self.examples = _best(self.examples + other.examples)
+
+    def to_plain(self) -> dict[str, Any]:
+        """All of it as plain values, for another process; ``from_plain`` reads it."""
+        plain: dict[str, Any] = {name: getattr(self, name) for name in (*_NUMBERS, *_COUNTERS)}
+        return plain | {"examples": [list(example) for example in self.examples]}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Summary:
+        values: dict[str, Any] = {name: plain[name] for name in _NUMBERS}
+        values |= {name: Counter(plain[name]) for name in _COUNTERS}
+        values["examples"] = [Example(*example) for example in plain["examples"]]
+        return cls(**values)
 
     @property
     def titv(self) -> float | None:
@@ -232,8 +262,12 @@ class Summary:
         ``consequences.all`` counts annotation rows (allele x transcript), everything else under
         ``consequences`` and ``impact`` counts records once, by their most severe term. ``skipped``
         counts records that no engine could annotate, by reason (``gas.annotate.fit.REASONS``);
-        ``unaffected`` those that the engine had nothing to say of. ``genes`` counts records that
-        touch the gene with HIGH or MODERATE impact.
+        ``unaffected`` those that the engine had nothing to say of. ``biotypes`` counts records
+        once for each biotype of the transcripts in their rows. ``genes`` counts records that
+        touch the gene with HIGH or MODERATE impact. ``known`` counts annotated records with an ALT
+        allele that an allele source of the reference (dbSNP, ClinVar, gnomAD, any VCF; with the
+        engine vep its cache) lists, ``novel`` the other annotated ones; both are null where there
+        is none to ask.
         """
         rank = terms.rank
         return {
@@ -247,6 +281,9 @@ class Summary:
                 "all": _by(self.consequences, rank),
             },
             "impact": {name: self.impacts[name] for name in terms.IMPACTS},
+            "biotypes": _by(self.biotypes, lambda name: -self.biotypes[name]),
+            "known": self.seen["known"] if self.seen else None,
+            "novel": self.seen["novel"] if self.seen else None,
             "classes": dict(sorted(self.classes.items())),
             "chromosomes": dict(self.chromosomes),
             "titv": {
@@ -269,6 +306,7 @@ class Summary:
         return sorted(genes, key=lambda g: (-self.high[g], -self.moderate[g], g))[:_TOP_GENES]
 
 
+_NUMBERS = ("records", "alleles", "annotated", "transitions", "transversions")
 _COUNTERS = (
     "skipped",
     "consequences",
@@ -276,6 +314,8 @@ _COUNTERS = (
     "impacts",
     "classes",
     "chromosomes",
+    "biotypes",
+    "seen",
     "high",
     "moderate",
 )
@@ -298,13 +338,19 @@ class Tally:
         records: Sequence[Record],
         entries: Sequence[bytes],
         heads: Sequence[Heads | None] | None = None,
+        known: Collection[int] | None = None,
     ) -> Summary:
         """The summary of one slice. Call it before the records are changed.
 
-        ``heads``: where the engine knows them (``engines.TallyingSession``)."""
+        ``heads``: where the engine knows them (``engines.TallyingSession``); ``known``: places of
+        records that a source knows (``engines.KnowingSession``)."""
         if heads is None:
             heads = self._layout.heads(entries)
         summary = Summary(records=len(records))
+        if known is not None:
+            annotated = len(heads) - heads.count(None)
+            seen = sum(heads[i] is not None for i in known)
+            summary.seen.update(known=seen, novel=annotated - seen)
         counted = Counter(heads)
         if counted.pop(None, 0):
             for i, head in enumerate(heads):
@@ -331,6 +377,8 @@ class Tally:
             if found.most_severe:
                 summary.most_severe[found.most_severe] += count
                 summary.impacts[found.impact] += count
+            for biotype in found.biotypes:
+                summary.biotypes[biotype] += count
             for gene in found.high:
                 summary.high[gene] += count
             for gene in found.moderate:

@@ -1,7 +1,7 @@
 """The REST API (OpenAPI at /api/docs): upload → submit → poll → download.
 
-    POST /api/v1/uploads                      announce a file; answers where to PUT its parts
-    PUT  /api/v1/uploads/{id}/parts/{number}  the bytes
+    POST /api/v1/uploads                      announce a file; answers where to PUT its first parts
+    POST /api/v1/uploads/{id}/parts           where to PUT more of them
     POST /api/v1/uploads/{id}/complete
     POST /api/v1/jobs                         annotate it
     GET  /api/v1/jobs/{id}                    until "status" is COMPLETED, FAILED or CANCELLED

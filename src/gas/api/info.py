@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema
 
 from gas.accounts.plans import get_plan
-from gas.annotate.engines import ENGINES
+from gas.annotate.engines import offered
 from gas.api.auth import user_of
 from gas.wiring import get_services
 
@@ -64,4 +64,4 @@ def references(request: HttpRequest) -> list[Reference]:
 @router.get("/engines", response=Offer, summary="Engines on offer")
 def engines(request: HttpRequest) -> Offer:
     settings = get_services().settings
-    return Offer(default=settings.default_engine, names=[*ENGINES, *settings.extra_engines])
+    return Offer(default=settings.default_engine, names=[*offered(), *settings.extra_engines])

@@ -110,8 +110,9 @@ def job_log(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 @router.get("/{uuid:job_id}/findings", response=FindingsOut, summary="What was found in the input")
 def job_findings(request: HttpRequest, job_id: UUID) -> FindingsOut:
-    """Of a completed job whose result is at hand; 404 for any other. At most 1,000 findings, 20 of
-    one rule: `counts` has the number of each rule's, `unlisted` of those left out."""
+    """Of a completed job; 404 for any other, 409 says where its result is if not at hand. At most
+    1,000 findings, 20 of one rule: `counts` has the number of each rule's, `unlisted` of those
+    left out."""
     values = findings.read(get_services(), _find(request, job_id))
     if values is None:
         raise Http404
@@ -125,5 +126,6 @@ def job_input(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 
 @router.get("/{uuid:job_id}/files/{str:name}", url_name="job_file", summary="A result file")
 def job_file(request: HttpRequest, job_id: UUID, name: str) -> HttpResponseBase:
-    """Honours `Range`; the ETag is the file's SHA-256."""
+    """Honours `Range`; the ETag is the file's SHA-256. Where results lie in S3: 302 to an address
+    there, good for minutes. 409 says where the result is if not at hand."""
     return downloads.result_response(request, get_services(), _find(request, job_id), name)

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from gas.errors import GasError
+from gas.errors import GasError, NeedsOperator
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,12 @@ STATUS_OF = {
     "object-missing": HTTPStatus.CONFLICT,
     "length-required": HTTPStatus.LENGTH_REQUIRED,
     "cut-off": HTTPStatus.BAD_REQUEST,
+    "parts-missing": HTTPStatus.CONFLICT,
+    "not-at-hand": HTTPStatus.CONFLICT,
+    "upload-gone": HTTPStatus.GONE,
+    "no-such-part": HTTPStatus.NOT_FOUND,
+    "too-many-uploads": HTTPStatus.TOO_MANY_REQUESTS,
+    "address-refused": HTTPStatus.FORBIDDEN,
 }
 RETRY_AFTER_S = "10"
 
@@ -49,7 +55,18 @@ def status_of(error: GasError) -> int:
     return STATUS_OF.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-def _gas_error(request: HttpRequest, error: GasError) -> HttpResponse:
+def for_people(error: GasError) -> GasError:
+    """``error`` as whoever asked may read it: what an operator has to mend may name hosts, buckets
+    and keys, so that goes to the log."""
+    if not isinstance(error, NeedsOperator):
+        return error
+    log.error("ALARM: a part is out of order", extra={"why": str(error)})
+    return NeedsOperator()
+
+
+def problem_of(error: GasError) -> HttpResponse:
+    """The answer that tells ``error``."""
+    error = for_people(error)
     return problem(
         status_of(error),
         error.message,
@@ -58,6 +75,10 @@ def _gas_error(request: HttpRequest, error: GasError) -> HttpResponse:
         line=error.line,
         column=error.column,
     )
+
+
+def _gas_error(request: HttpRequest, error: GasError) -> HttpResponse:
+    return problem_of(error)
 
 
 def _validation(request: HttpRequest, error: ValidationError) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,19 +11,30 @@ from django.http import HttpRequest
 from django.urls import reverse
 from ninja import Field, Schema
 
+from gas.jobs import uploads
 from gas.jobs.models import Job, Upload
 from gas.web import downloads
 
 
 class NewUpload(Schema):
     filename: str = Field(max_length=1000, description="Shown to people; never a path.")
-    size_bytes: int = Field(le=1 << 50, description="Exactly as many bytes as will be sent.")
+    size_bytes: int = Field(le=1 << 42, description="Exactly as many bytes as will be sent.")
+
+
+class PartNumbers(Schema):
+    numbers: list[int] = Field(min_length=1, max_length=uploads.MAX_SIGNED, description="1-based.")
+
+
+class SignedPart(Schema):
+    number: int = Field(description="1-based.")
+    method: str = "PUT"
+    url: str = Field(description="Good for this part alone. Send no token to it.")
+    size_bytes: int = Field(description="Exactly so many bytes; no more and no fewer are taken.")
+    expires_at: datetime
 
 
 class Part(Schema):
     number: int = Field(description="1-based.")
-    method: str
-    url: str
     size_bytes: int
 
 
@@ -33,7 +45,11 @@ class UploadOut(Schema):
     size_bytes: int
     sha256: str = Field(description="Hexadecimal; empty until the upload is complete.")
     expires_at: datetime
-    parts: list[Part] = Field(description="Where the bytes go; empty once complete.")
+    part_bytes: int = Field(description="Size of each part but the last, which has the rest.")
+    part_count: int
+    parts: list[SignedPart] = Field(
+        description="Where the first parts go, as a new upload tells; else empty."
+    )
 
 
 class NewJob(Schema):
@@ -102,12 +118,8 @@ class JobPage(Schema):
     next: str | None = Field(description="Address of the next page; null on the last.")
 
 
-def upload_out(request: HttpRequest, upload: Upload) -> UploadOut:
+def upload_out(upload: Upload, parts: Sequence[SignedPart] = ()) -> UploadOut:
     size = upload.declared_bytes if upload.size_bytes is None else upload.size_bytes
-    parts = []
-    if upload.state == Upload.State.OPEN:
-        url = request.build_absolute_uri(reverse("api:put_part", args=[upload.pk, 1]))
-        parts = [Part(number=1, method="PUT", url=url, size_bytes=upload.declared_bytes)]
     return UploadOut(
         id=upload.pk,
         filename=upload.filename,
@@ -115,7 +127,16 @@ def upload_out(request: HttpRequest, upload: Upload) -> UploadOut:
         size_bytes=size,
         sha256=upload.sha256,
         expires_at=upload.expires_at,
-        parts=parts,
+        part_bytes=upload.part_bytes,
+        part_count=upload.part_count,
+        parts=list(parts),
+    )
+
+
+def signed_out(request: HttpRequest, part: uploads.SignedPart) -> SignedPart:
+    url = request.build_absolute_uri(part.url)
+    return SignedPart(
+        number=part.number, url=url, size_bytes=part.size_bytes, expires_at=part.expires_at
     )
 
 

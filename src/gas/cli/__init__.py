@@ -10,7 +10,7 @@ import sys
 import typer
 
 from gas import __version__
-from gas.cli import annotate, reference, service, simulate, validate
+from gas.cli import annotate, farm, reference, service, simulate, validate
 from gas.errors import GasError
 
 app = typer.Typer(
@@ -22,11 +22,17 @@ app = typer.Typer(
 )
 app.command()(service.up)
 app.command()(service.demo)
+app.command()(farm.farm)
+app.command()(farm.reload)
 app.command()(annotate.annotate)
 app.command()(validate.validate)
 app.add_typer(reference.app, name="reference")
 app.command()(service.submit)
+app.command()(service.web)
 app.command()(service.worker)
+app.command()(service.migrate)
+app.command()(service.cloudwatch)
+app.command()(service.thaws)
 app.command()(simulate.simulate)
 # Everything after `manage` is Django's own command line, its options and --help too.
 app.command(

@@ -29,7 +29,10 @@ def annotate(
         ..., "-r", "--reference", help="Name of the reference; see `gas reference list`."
     ),
     engine: str = typer.Option(
-        DEFAULT, "-e", "--engine", help="What annotates: gas (as Ensembl VEP), csq (bcftools)."
+        DEFAULT,
+        "-e",
+        "--engine",
+        help="What annotates: gas (as Ensembl VEP), csq (bcftools), vep (a VEP cache).",
     ),
     workers: int = typer.Option(
         1, "-w", "--workers", min=1, help="Processes to use. The result is the same for any number."
@@ -55,6 +58,11 @@ def annotate(
         help="Reach of up- and downstream, in bases; engine gas.",
         show_default="5000",
     ),
+    fill_id: bool = typer.Option(
+        False,
+        "--fill-id",
+        help="Fill an ID that is . with the reference's rs ids of the alleles; engine gas.",
+    ),
     as_json: bool = typer.Option(
         False, "--json", help="Print the summary as JSON on standard output."
     ),
@@ -62,16 +70,18 @@ def annotate(
     """Say what every variant of a VCF does to every gene.
 
     Writes OUTPUT, compressed as BGZF, and its index OUTPUT.tbi. Every record, INFO value and sample
-    column of the input is kept byte for byte; annotation INFO keys and three header lines are
-    added. Records that cannot be annotated (unknown contig, symbolic allele, REF that differs from
-    the reference) are kept as they are and counted.
+    column of the input is kept byte for byte, and so is ID without --fill-id; annotation INFO keys
+    and three header lines are added. Records that cannot be annotated (unknown contig, symbolic
+    allele, REF that differs from the reference) are kept as they are and counted.
 
-    What was found in the input goes into OUTPUT's name with .findings.json, lines that are no
-    records into that with .rejected.tsv. An unsorted input is sorted; a file of another assembly
-    than the reference's is refused.
+    Under OUTPUT's name without its ending come .summary.json and, for MultiQC, .summary_mqc.json,
+    what was found in the input as .findings.json, and lines that are no records as .rejected.tsv.
+    An unsorted input is sorted; a file of another assembly than the reference's is refused.
 
     Nothing is left under OUTPUT's name where the run fails or is stopped.
     """
+    from gas.annotate import summary_files
+    from gas.annotate.result import FINDINGS
     from gas.annotate.run import annotate as run
     from gas.cli.show import summary_lines
     from gas.config import get_settings, on_terminal
@@ -85,13 +95,16 @@ def annotate(
             output,
             pack,
             engine,
-            _options(fields, pick, per_gene, flag_pick, distance),
+            _options(fields, pick, per_gene, flag_pick, distance, fill_id),
             workers=workers,
             progress=progress,
             check_cancelled=check_cancelled,
             offers=[f"{other.name} ({other.assembly})" for other in packs.available(roots)],
         )
-    values = {"output": str(report.output), "index": str(report.index), **report.to_json()}
+    before = report.findings.name.removesuffix(FINDINGS)
+    summary = report.to_json()
+    summary_files.write(summary, report.output.parent, before, before.rstrip("."))
+    values = {"output": str(report.output), "index": str(report.index), **summary}
     if as_json:
         typer.echo(json.dumps(values, indent=2))
         return
@@ -149,7 +162,7 @@ def _progress(title: str, is_shown: bool) -> Iterator[Progress | None]:
 
 
 def _options(
-    fields: str, pick: bool, per_gene: bool, flag_pick: bool, distance: int | None
+    fields: str, pick: bool, per_gene: bool, flag_pick: bool, distance: int | None, fill_id: bool
 ) -> dict[str, str]:
     """What was asked of the engine, as it takes it. Raises EngineError where two ways of picking
     were chosen."""
@@ -157,7 +170,7 @@ def _options(
     chosen = [way for way, wanted in ways.items() if wanted]
     if len(chosen) > 1:
         raise EngineError(f"--{' and --'.join(chosen)} exclude each other.", hint="Choose one.")
-    options = {"fields": fields, "pick": "".join(chosen)}
+    options = {"fields": fields, "pick": "".join(chosen), "fill-id": "yes" if fill_id else ""}
     if distance is not None:
         options["distance"] = str(distance)
     return {name: value for name, value in options.items() if value}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from gas.annotate.sources_compile import Compiled
     from gas.reference.install import Progress
 
 app = typer.Typer(
@@ -87,7 +88,9 @@ def add_source(
     source: str = typer.Argument(
         help="Name of the source; its INFO keys begin with it.", metavar="NAME"
     ),
-    file: Path = typer.Argument(exists=True, dir_okay=False, help="VCF or BED (.bed)."),
+    file: list[Path] = typer.Argument(
+        exists=True, dir_okay=False, help="VCF or BED (.bed); several are read as one."
+    ),
     field: list[str] = typer.Option(
         [],
         "--field",
@@ -112,9 +115,28 @@ def add_source(
 
     pack = packs.find(name, _folders())
     done = run(pack, source, file, fields=field or None, ids=ids)
-    typer.echo(f"{pack.name} knows {done.alleles:,} alleles or places of {source}.")
-    if done.passed_over:
-        typer.echo(f"Note: {done.passed_over:,} records were passed over: no contig, no bases.")
+    _tell_source(pack.name, source, done)
+
+
+@app.command("add-vep-cache")
+def add_vep_cache(
+    name: str = typer.Argument(help="Name of the reference.", metavar="PACK"),
+    folder: Path = typer.Argument(
+        exists=True,
+        file_okay=False,
+        help="Ensembl VEP cache: the folder with its info.txt, or one that vepyr made.",
+    ),
+) -> None:
+    """Give a reference your Ensembl VEP cache, for the engine `vep`.
+
+    A cache of Ensembl's is converted into the reference's folder, which takes room there; one that
+    vepyr converted before is linked. A cache that the reference had is replaced.
+    """
+    from gas.reference import packs
+    from gas.reference.add_vep_cache import add_vep_cache as run
+
+    cache = run(packs.find(name, _folders()), folder)
+    typer.echo(f"{name} has the {cache.title}: {len(cache.contigs)} contigs.")
 
 
 @app.command()
@@ -128,21 +150,69 @@ def verify(name: str = typer.Argument(help="Name of the reference.")) -> None:
 
 
 @app.command()
+def recipes() -> None:
+    """List the public references and allele sources that `gas reference install` knows by name."""
+    from gas.reference.recipes import RECIPES
+
+    for recipe in RECIPES.values():
+        kind = "reference" if recipe.genes is not None else "source"
+        typer.echo(
+            f"{recipe.name}  {kind}  {recipe.about}  {recipe.assembly}  "
+            f"about {recipe.size_gb:g} GB to download  {recipe.licence}"
+        )
+
+
+@app.command()
 def install(
-    file_or_url: str = typer.Argument(help="Tar archive of one reference, or its address."),
+    file_or_url: str = typer.Argument(
+        help="Recipe (`gas reference recipes`), or tar archive of one reference, or its address.",
+        metavar="RECIPE|FILE|URL",
+    ),
+    reference: str = typer.Option(
+        "", "--reference", "-r", help="Reference to add to, where the recipe is an allele source."
+    ),
+    mirror: str = typer.Option(
+        "",
+        "--mirror",
+        metavar="URL",
+        help="Where a copy of the recipe's files is, laid out as MIRROR/HOST/PATH.",
+    ),
     force: bool = _FORCE,
 ) -> None:
-    """Install a reference from a tar archive: a file, or an http(s) address.
+    """Install a reference: a public one by its recipe, or from a tar archive, file or address.
 
-    Make such an archive of a reference of yours with `tar -C FOLDER -cf NAME.tar NAME`. Every file
+    A recipe's files are downloaded from their publishers, with resume and checksums, and built.
+    Make an archive of a reference of yours with `tar -C FOLDER -cf NAME.tar NAME`. Every file of it
     is checked against the manifest before the reference can be used.
     """
     from gas.config import on_terminal
+    from gas.reference import packs
     from gas.reference.install import install as run
+    from gas.reference.recipes import RECIPES, install_genome, install_source
 
+    recipe = RECIPES.get(file_or_url)
+    notes: list[str] = []
     with _download_bar(on_terminal()) as progress:
-        pack = run(file_or_url, _installed(), replace_existing=force, progress=progress)
+        if recipe is None:
+            pack = run(file_or_url, _installed(), replace_existing=force, progress=progress)
+        elif recipe.genes is None:
+            pack = packs.find(reference, _folders())
+            done, notes = install_source(recipe.at(mirror), pack, _installed(), progress)
+            _tell_source(pack.name, recipe.source, done)
+        else:
+            built = install_genome(
+                recipe.at(mirror), _installed(), progress, replace_existing=force
+            )
+            pack, notes = built.pack, built.notes
+    for note in notes:
+        typer.echo(f"Note: {note}")
     typer.echo(f"Installed {pack.name} ({pack.assembly}, version {pack.version}) in {pack.path}")
+
+
+def _tell_source(reference: str, source: str, done: Compiled) -> None:
+    typer.echo(f"{reference} knows {done.alleles:,} alleles or places of {source}.")
+    if done.passed_over:
+        typer.echo(f"Note: {done.passed_over:,} records were passed over: no contig, no bases.")
 
 
 def _installed() -> Path:

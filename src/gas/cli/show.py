@@ -9,6 +9,9 @@ from typing import Any
 from gas.annotate.fit import REASONS
 from gas.config import on_terminal
 
+#: Lines of a table that may have very many.
+_MOST = 25
+
 
 def summary_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """``report``: as ``gas.annotate.run.Report.to_json`` gives it."""
@@ -26,9 +29,23 @@ def summary_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(report["impact"])
     yield "By consequence (most severe per record)"
     yield from _table(report["consequences"]["most_severe"])
+    yield "By class (alternate alleles)"
+    yield from _table(report["classes"])
+    if report["biotypes"]:
+        yield "By biotype of the transcripts (records)"
+        yield from _table(report["biotypes"], _MOST)
+    yield "By chromosome (records)"
+    yield from _table(report["chromosomes"], _MOST)
+    if report["known"] is not None:
+        yield f"Known to an allele source: {report['known']:,}; novel: {report['novel']:,}"
     ratio = report["titv"]["ratio"]
     if ratio is not None:
         yield f"Transitions per transversion: {ratio:.2f}"
+    if report["genes"]:
+        yield "Genes most hit (records of HIGH and of MODERATE impact)"
+        width = max(len(gene["gene"]) for gene in report["genes"])
+        for gene in report["genes"]:
+            yield f"  {gene['gene']:<{width}}  {gene['high']:>6,} {gene['moderate']:>6,}"
     if report["examples"]:
         yield "Most severe"
         for example in report["examples"]:
@@ -42,10 +59,14 @@ def example_line(example: Mapping[str, Any]) -> str:
     return "  ".join(str(example[name]) for name in columns if example[name])
 
 
-def _table(counts: Mapping[str, int]) -> Iterator[str]:
-    width = max(map(len, counts), default=0)
-    for name, count in counts.items():
+def _table(counts: Mapping[str, int], most: int | None = None) -> Iterator[str]:
+    """The first ``most`` counts, and how many more there are."""
+    shown = dict(list(counts.items())[:most])
+    width = max(map(len, shown), default=0)
+    for name, count in shown.items():
         yield f"  {name:<{width}}  {count:>12,}"
+    if len(counts) > len(shown):
+        yield f"  and {len(counts) - len(shown):,} more (summary.json)"
 
 
 @contextmanager

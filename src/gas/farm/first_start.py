@@ -42,9 +42,17 @@ def _prepare_folders(settings: Settings) -> None:
         settings.objects_dir,
         settings.mail_dir,
         settings.logs_dir,
+        settings.run_dir,
         settings.scratch_dir,
     ):
         folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def clear_run_folder(settings: Settings) -> None:
+    """Remove what processes of an earlier run told each other. Only while no other runs here."""
+    for path in settings.run_dir.iterdir():
+        if path != settings.instance_lock:
+            path.unlink()
 
 
 def ensure_secrets(settings: Settings) -> None:

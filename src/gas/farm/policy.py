@@ -5,7 +5,9 @@ Steps of ``decide``
    - occupied   jobs running and waiting; a job counts as a whole instance if it takes ``drain_s``
                 or longer, and as its share of ``drain_s`` if it is shorter;
    - flow       arrivals x service time / utilisation, plus the waiting jobs as above;
-   - requests   requests a second / requests a second that one instance should get.
+   - requests   requests a second / requests a second that one instance should get;
+   - threads    requests in progress / (threads of an instance x utilisation): a few long downloads
+                are few requests a second, and take all threads.
 2. ``need``: load rounded up, within the bounds.
 3. Quick out: what is needed now is wanted now. Held in: what was needed at any time of the last
    ``hold_s`` seconds is still wanted, so that a farm goes in at most once for each hold and never
@@ -39,6 +41,8 @@ class Rules:
     assumed_service_s: float = 30.0
     #: None where the farm serves no requests.
     requests_per_s_per_instance: float | None = None
+    #: Requests that one instance can be at; None where that does not count.
+    threads_per_instance: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.minimum <= self.maximum:
@@ -49,6 +53,8 @@ class Rules:
             raise ValueError(f"utilisation {self.utilisation} is not above 0 and at most 1")
         if self.requests_per_s_per_instance is not None and self.requests_per_s_per_instance <= 0:
             raise ValueError("requests_per_s_per_instance must be above 0")
+        if self.threads_per_instance is not None and self.threads_per_instance <= 0:
+            raise ValueError("threads_per_instance must be above 0")
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,8 @@ class Sample:
     service_s: float | None = None
     #: Requests to the whole farm in a second, lately.
     requests_per_s: float = 0.0
+    #: Requests that the whole farm is at, at the mean, lately.
+    open_requests: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,9 @@ def load(rules: Rules, sample: Sample) -> float:
     flow = sample.arrivals_per_s * service_s / rules.utilisation + waiting
     per_instance = rules.requests_per_s_per_instance
     requests = sample.requests_per_s / per_instance if per_instance else 0.0
-    return max(occupied, flow, requests)
+    threads = rules.threads_per_instance
+    held = sample.open_requests / (threads * rules.utilisation) if threads else 0.0
+    return max(occupied, flow, requests, held)
 
 
 def _service_s(rules: Rules, sample: Sample) -> float:
@@ -155,6 +165,8 @@ def _why(rules: Rules, sample: Sample) -> str:
             f"{sample.requests_per_s:.3g} requests a second, "
             f"{rules.requests_per_s_per_instance:.3g} for each instance"
         )
+    if rules.threads_per_instance and sample.open_requests >= 1:
+        parts.append(f"{sample.open_requests:.3g} in progress")
     return ", ".join(parts) or "nothing to do"
 
 

@@ -5,40 +5,34 @@
     annotator-N   workers of the queue `annotate`
     notify, archive, restore, reap   one worker for each of the small queues
 
-What dies is started again, after a wait that grows. Every part is told by the kernel when the
-supervisor is gone (``gas.procs``), so even `kill -9` leaves no orphan behind.
+What dies is started again (team.py), web workers and annotators follow the load (elastic.py), and
+new code comes in without a gap (reload.py). Every part is told by the kernel when the supervisor is
+gone (``gas.procs``), so even `kill -9` leaves no orphan behind.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import http.client
 import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import IO
 
-from gas import procs
-from gas.config import Settings, child_environment, get_settings, override_environment
+from gas.config import Settings, get_settings, override_environment
 from gas.errors import GasError
-from gas.farm import first_start
-from gas.farm.postgres import EmbeddedPostgres
-from gas.farm.postgres import stop as stop_postgres
+from gas.farm import first_start, parts, schema, status
+from gas.farm.elastic import Elastic
+from gas.farm.parts import POSTGRES, UTILITIES, Maker, Part
+from gas.farm.reload import Rolling
+from gas.farm.report import report
+from gas.farm.team import Team
 
 POLL_S = 0.2
 READY_TIMEOUT_S = 60.0
-#: A part that lived so long has recovered: its next end is a first one again.
-STABLE_S = 60.0
-BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
-LOG_LIMIT_BYTES = 20_000_000
 LOG_CHECK_S = 60.0
 
 
@@ -51,70 +45,80 @@ class DoesNotStart(GasError):
 
 
 @dataclass
-class Part:
-    """One process of the service, as it should be."""
-
-    name: str
-    launch: Callable[[], subprocess.Popen[bytes]]
-    stop: Callable[[subprocess.Popen[bytes]], None]
-    process: subprocess.Popen[bytes] | None = None
-    started_at: float = 0.0
-    failures: int = 0
-    restart_at: float | None = None
-
-    def start(self) -> None:
-        self.process = self.launch()
-        self.started_at = time.monotonic()
-        self.restart_at = None
-
-
-@dataclass
 class Supervisor:
     """Starts the parts, keeps them alive, stops them. ``say`` prints one line for a person."""
 
     settings: Settings
     say: Callable[[str], None]
-    parts: list[Part] = field(default_factory=list)
+    team: Team = field(init=False)
+    _elastic: Elastic | None = None
+    _rolling: Rolling | None = None
     _stopping: int = 0
     _trim_at: float = 0.0
     _listener: socket.socket | None = None
+
+    def __post_init__(self) -> None:
+        self.team = Team(Maker(self.settings), self.say)
 
     def run(self) -> None:
         """Everything, until a signal says stop. Raises GasError where a part does not start."""
         first_start.prepare_folders(self.settings)
         with self._only_one(), self._signals(), contextlib.ExitStack() as stack:
             stack.callback(self._stop_all)
+            first_start.clear_run_folder(self.settings)
             self._start_all()
             while not self._stopping:
-                self._mend()
+                self._tick()
                 time.sleep(POLL_S)
             self.say("Stopping ...")
         self.say("Stopped.")
+
+    def _tick(self) -> None:
+        """What is done several times a second, as long as the service is up."""
+        self._mend()
+        assert self._elastic is not None
+        rolls = self._rolling is not None and self._rolling.state == "runs"
+        # Who comes and goes in a reload is the reload's business.
+        looked = self._elastic.tick(act=not rolls)
+        if self._rolling is not None and rolls:
+            self._rolling.step()
+        elif (number := status.take_request(self.settings.run_dir)) is not None:
+            self._rolling = Rolling(number, self.team, self._elastic, self._web_part)
+        if looked or rolls:
+            self._tell()
+
+    def _tell(self) -> None:
+        assert self._elastic is not None
+        with contextlib.suppress(OSError):  # a full disk must not end the supervisor
+            status.write(self.settings.run_dir, report(self._elastic, self._rolling))
 
     # -- starting ------------------------------------------------------------------------------
 
     def _start_all(self) -> None:
         first_start.ensure_secrets(self.settings)
         if self.settings.database_url is None:
-            self._add(self._postgres_part())
+            self.team.add(self.team.maker.postgres())
         self._listen()
         self._migrate()
-        self._add(self._web_part())
-        for number in range(1, self.settings.annotators + 1):
-            self._add(self._worker_part(f"annotator-{number}", "annotate"))
-        for queue_name in ("notify", "archive", "restore", "reap"):
-            self._add(self._worker_part(queue_name, queue_name))
+        from gas.farm.sample import QueueLook  # Django's models: only now that Django is set up
+
+        self._elastic = Elastic(self.settings, self.team, QueueLook())
+        self.team.add(self._web_part())
+        for number in range(1, self._elastic.annotators.desired + 1):
+            self.team.add(self.team.maker.worker(f"{parts.ANNOTATOR}-{number}", parts.ANNOTATOR))
+        for kind in UTILITIES:
+            self.team.add(self.team.maker.worker(kind, kind))
         self._wait_ready()
         if not self._stopping:
+            self._elastic.tick(act=False)
+            self._tell()
             self.say(f"GAS is up: {self.settings.public_url}   (Ctrl-C stops it)")
 
-    def _add(self, part: Part) -> None:
-        begun = time.monotonic()
-        part.start()
-        self.parts.append(part)
-        assert part.process is not None
-        took = time.monotonic() - begun
-        self.say(f"  {part.name:<12} started   pid {part.process.pid:<7} {took:.1f} s")
+    def _web_part(self) -> Part:
+        assert self._listener is not None
+        assert self._elastic is not None
+        web = self._elastic.web
+        return self.team.maker.web(self._listener.fileno(), lambda: web.desired)
 
     def _listen(self) -> None:
         """Hold the web part's socket: its port is known before it runs, and outlives it."""
@@ -130,29 +134,11 @@ class Supervisor:
             ) from None
         self._listener = listener
         override_environment(GAS_PORT=str(listener.getsockname()[1]))
-        self.settings = get_settings()
+        self.settings = self.team.maker.settings = get_settings()
 
     def _migrate(self) -> None:
-        from gas.setup import setup_django
-
-        setup_django()
-        from django.core.management import call_command
-        from django.db import OperationalError, connection, connections
-
         begun = time.monotonic()
-        try:
-            with connection.cursor() as cursor:
-                # Two starts on one database take turns.
-                cursor.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"gas mig")])
-                call_command("migrate", interactive=False, verbosity=0)
-                call_command("createcachetable", verbosity=0)
-                password = first_start.ensure_operator()
-        except OperationalError as error:
-            raise DoesNotStart(
-                f"The database does not answer: {' '.join(str(error).split())}",
-                hint="Is DATABASE_URL right, and is that server up?",
-            ) from None
-        connections.close_all()
+        password = schema.migrate(operator=True)
         self.say(f"  {'database':<12} ready     {'':<11} {time.monotonic() - begun:.1f} s")
         if password is not None:
             self.say(f"  First start. Operator's account: {first_start.OPERATOR}")
@@ -179,135 +165,30 @@ class Supervisor:
             return client.getresponse().status == http.HTTPStatus.OK
         return False
 
-    # -- the parts -----------------------------------------------------------------------------
-
-    def _postgres_part(self) -> Part:
-        server = EmbeddedPostgres(
-            self.settings.postgres_dir,
-            self.settings.postgres_socket_dir,
-            self.settings.secret("postgres_password") or "",
-            log=self._log("postgres"),
-        )
-        return Part("postgres", server.start, stop_postgres)
-
-    def _web_part(self) -> Part:
-        assert self._listener is not None
-        handle = self._listener.fileno()
-        command = [
-            sys.executable, "-m", "gunicorn", "gas.wsgi:application", "--name", "gas-web",
-            "--bind", f"fd://{handle}", "--worker-class", "gas.farm.web.Worker",
-            "--workers", str(self.settings.web_workers),
-            "--threads", str(self.settings.web_threads), "--keep-alive", "15",
-            "--graceful-timeout", "15", "--timeout", "60", "--no-control-socket",
-            "--worker-tmp-dir", str(self.settings.scratch_dir),
-            # Our own log line for each request names its user, route and time.
-            "--log-level", "warning",
-        ]  # fmt: skip
-        # gunicorn's master ends its workers on SIGTERM, and they end when it is gone.
-        launch = self._launcher("web", command, signal.SIGTERM, pass_fds=(handle,))
-        return Part("web", launch, functools.partial(self._stop, grace_s=20))
-
-    def _worker_part(self, name: str, queue_name: str) -> Part:
-        command = [sys.executable, "-m", "gas", "worker", queue_name]
-        # Orphaned workers are killed: what they held is recovered, as after any crash.
-        launch = self._launcher(name, command, signal.SIGKILL)
-        stop = functools.partial(self._stop, grace_s=self.settings.stop_grace_s + 15)
-        return Part(name, launch, stop)
-
-    def _launcher(
-        self,
-        name: str,
-        command: list[str],
-        orphan_signal: signal.Signals,
-        pass_fds: tuple[int, ...] = (),
-    ) -> Callable[[], subprocess.Popen[bytes]]:
-        def launch() -> subprocess.Popen[bytes]:
-            with self._log(name) as log:
-                return subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env=child_environment(),
-                    pass_fds=pass_fds,
-                    # Ctrl-C in the terminal is for the supervisor, which stops them in order.
-                    start_new_session=True,
-                    preexec_fn=functools.partial(procs.die_with_parent, orphan_signal),
-                )
-
-        return launch
-
-    def _log(self, name: str) -> IO[bytes]:
-        return (self.settings.logs_dir / f"{name}.log").open("ab")
-
-    def _trim_logs(self) -> None:
-        """Keep what was written last. Whoever writes appends, and may go on with the same file;
-        what it writes between the copy and the cut is lost."""
-        for path in self.settings.logs_dir.glob("*.log"):
-            if path.stat().st_size > LOG_LIMIT_BYTES:
-                shutil.copyfile(path, path.with_suffix(".log.1"))
-                os.truncate(path, 0)
-
     # -- living and stopping -------------------------------------------------------------------
 
     def _mend(self) -> None:
-        """Notice what ended, and start it again when its wait is over."""
         now = time.monotonic()
         if now >= self._trim_at:
             self._trim_at = now + LOG_CHECK_S
             with contextlib.suppress(OSError):  # a full disk must not end the supervisor
-                self._trim_logs()
-        for part in self.parts:
-            if part.process is not None and part.process.poll() is not None:
-                self._note_end(part, now)
-            if part.restart_at is not None and now >= part.restart_at and not self._stopping:
-                self._restart(part)
-
-    def _note_end(self, part: Part, now: float) -> None:
-        assert part.process is not None
-        part.failures = 1 if now - part.started_at > STABLE_S else part.failures + 1
-        wait_s = BACKOFF_S[min(part.failures, len(BACKOFF_S)) - 1]
-        procs.kill_group(part.process.pid)  # whatever it started goes too
-        self.say(
-            f"  {part.name:<12} ended ({_describe(part.process.returncode)}), again in {wait_s:g} s"
-        )
-        part.process = None
-        part.restart_at = now + wait_s
-
-    def _restart(self, part: Part) -> None:
-        try:
-            part.start()
-        except GasError as error:
-            part.failures += 1
-            wait_s = BACKOFF_S[min(part.failures, len(BACKOFF_S)) - 1]
-            part.restart_at = time.monotonic() + wait_s
-            self.say(f"  {part.name:<12} {error} Again in {wait_s:g} s.")
-        else:
-            assert part.process is not None
-            self.say(f"  {part.name:<12} started   pid {part.process.pid}")
+                parts.trim_logs(self.settings.logs_dir)
+        if not self._stopping:
+            self.team.mend()
 
     def _stop_all(self) -> None:
         """Web and workers together, then what they need. A second Ctrl-C stops waiting."""
-        database = [part for part in self.parts if part.name == "postgres"]
-        others = [part for part in self.parts if part.name != "postgres"]
+        if self._rolling is not None:
+            self._rolling.close()
+        database = [part for part in self.team.parts if part.kind == POSTGRES]
+        others = [part for part in self.team.parts if part.kind != POSTGRES]
         for part in others:
-            if part.process is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    part.process.terminate()
+            part.signal(signal.SIGTERM)
         for part in others + database:
-            if part.process is not None:
-                part.stop(part.process)
+            parts.stop(part, lambda: self._stopping > 1)
         if self._listener is not None:
             self._listener.close()
-
-    def _stop(self, process: subprocess.Popen[bytes], grace_s: float) -> None:
-        """It was asked to stop: wait for it so long, or until a second Ctrl-C, then kill it with
-        all that it started."""
-        end = time.monotonic() + grace_s
-        while process.poll() is None and time.monotonic() < end and self._stopping < 2:
-            time.sleep(0.02)
-        procs.kill_group(process.pid)
-        process.wait()
+        status.remove(self.settings.run_dir)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -337,9 +218,3 @@ class Supervisor:
             lock.write(f"{os.getpid()}\n")
             lock.flush()
             yield
-
-
-def _describe(code: int | None) -> str:
-    if code is not None and code < 0:
-        return signal.Signals(-code).name
-    return f"exit status {code}"

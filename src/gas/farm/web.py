@@ -4,6 +4,8 @@ A thread serves one request at a time, and gunicorn lets a client take as long a
 a handful of connections that stop in the middle would take every thread for good. So whoever is too
 slow, in sending a request or in taking an answer, is cut off. And gunicorn lingers over the end of
 a connection in the one thread that accepts new ones; here the thread that served it does.
+
+It also counts its requests for the supervisor (``gas.farm.gauge``).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any, NoReturn, TypeVar
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from gas.config import get_settings
+from gas.farm.gauge import Counter
 
 #: A slow line may take its time: what it moves at this rate is not held against it.
 LEAST_BYTES_PER_S = 500
@@ -96,6 +99,19 @@ class ImpatientSocket(socket.socket):
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's threads, with impatient sockets."""
+
+    def init_process(self) -> None:
+        self.counter = Counter(get_settings().run_dir)
+        super().init_process()
+
+    def notify(self) -> None:
+        """Called all the time by the thread that accepts connections, the last requests' too."""
+        super().notify()
+        self.counter.write(draining=not self.alive)
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        with self.counter.request():
+            return super().handle_request(req, conn)
 
     def handle(self, conn: TConn) -> Any:
         if not isinstance(conn.sock, ImpatientSocket):

@@ -20,7 +20,7 @@ from gas.accounts.models import ApiToken, User
 from gas.audit.models import Action, record
 from gas.billing import subscribe
 from gas.errors import GasError
-from gas.jobs import lifecycle, queue
+from gas.jobs import lifecycle, queue, uploads
 from gas.jobs.models import Job, Upload
 from gas.wiring import Services
 
@@ -118,6 +118,8 @@ def erase_account(svc: Services, user_id: uuid.UUID) -> None:
         queue.enqueue(queue.ERASE_ACCOUNT, user_id, at=svc.now() + RETRY)
         return
     try:
+        for upload in Upload.objects.filter(owner=user):
+            uploads.forget_bytes(svc, upload)
         for stored in list(svc.storage.list(f"users/{user_id}/")):
             svc.storage.delete(stored.key)
     except GasError as error:

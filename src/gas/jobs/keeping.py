@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -29,9 +30,9 @@ from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 
 from gas.accounts.models import User
-from gas.accounts.plans import get_plan
+from gas.accounts.plans import all_plans, get_plan
 from gas.audit.models import Action, record
-from gas.errors import GasError
+from gas.errors import GasError, NeedsOperator
 from gas.jobs import queue
 from gas.jobs.models import Job, JobEvent, move_result
 from gas.jobs.states import (
@@ -49,6 +50,7 @@ from gas.storage import ObjectCorrupt, ObjectMissing
 from gas.wiring import Services
 
 log = logging.getLogger(__name__)
+_JOB_IN_KEY = re.compile(r"/jobs/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/")
 
 #: Failed steps are tried again after 10 s, 20 s, 40 s ... at most an hour apart, for ever.
 FIRST_WAIT_S = 10.0
@@ -113,7 +115,7 @@ def _archive_steps(svc: Services, job: Job) -> None:
             _must_match(job, file, cold.sha256)
         if not _point_to_cold(svc, job):
             return  # upgraded meanwhile: the result stays at hand, the sweep clears the cold copy
-    _drop_hot(svc, job.pk)
+    _drop(svc, job.pk, ResultState.ARCHIVED, "in_hot", svc.storage.delete)
 
 
 def _point_to_cold(svc: Services, job: Job) -> bool:
@@ -123,17 +125,6 @@ def _point_to_cold(svc: Services, job: Job) -> bool:
         _tell(svc, job, "The result moved to cold storage.")
         record(Action.ARCHIVE, svc.now(), user_id=job.owner_id, job_id=job.pk)
     return True
-
-
-def _drop_hot(svc: Services, job_id: uuid.UUID) -> None:
-    """Delete the hot copy, while the row is locked and says that the cold one is the result."""
-    with transaction.atomic():
-        job = Job.objects.select_for_update().filter(pk=job_id).first()
-        if job is None or job.result_state != ResultState.ARCHIVED or not job.in_hot:
-            return
-        for file in job.result_files:
-            svc.storage.delete(job.result_key(file["name"]))
-        Job.objects.filter(pk=job_id).update(in_hot=False, keep_tries=0, keep_error="")
 
 
 # -- a change of plan ------------------------------------------------------------------------------
@@ -205,6 +196,17 @@ def _thaw_steps(svc: Services, job: Job) -> None:
             queue.enqueue(queue.RESTORE, job.pk, at=_next_look(svc, slowest.ready_at))
 
 
+def thawed(key: str) -> bool:
+    """Somebody says that the cold object ``key`` is ready: look at its job now, and not when the
+    cold tier is expected to be. Returns whether that look was brought forward; who else waits for
+    the same result is served by the same look."""
+    found = _JOB_IN_KEY.search(key)
+    if found is None:
+        return False
+    waits = Job.objects.filter(pk=uuid.UUID(found[1]), result_state=ResultState.THAWING)
+    return waits.exists() and queue.bring_forward(queue.RESTORE, found[1])
+
+
 def restore(svc: Services, job_id: uuid.UUID) -> None:
     """Handle one message: copy the result back once the cold tier has it ready."""
     job = Job.objects.filter(pk=job_id).first()
@@ -225,7 +227,7 @@ def _restore_steps(svc: Services, job: Job) -> None:
         hot = svc.cold.restore(svc.storage, key)
         _must_match(job, file, hot.sha256)
     if _point_to_hot(svc, job):
-        _drop_cold(svc, job.pk)
+        _drop(svc, job.pk, ResultState.STORED, "in_cold", svc.cold.delete)
 
 
 def _point_to_hot(svc: Services, job: Job) -> bool:
@@ -251,17 +253,6 @@ def _any_away(job: Job) -> bool:
     """Whether more of this owner's results are away: then the mail waits for the last of them."""
     away = [ResultState.ARCHIVING, ResultState.ARCHIVED, ResultState.THAWING]
     return Job.objects.filter(owner=job.owner_id, result_state__in=away).exists()
-
-
-def _drop_cold(svc: Services, job_id: uuid.UUID) -> None:
-    """Delete the cold copy, while the row is locked and says that the hot one is the result."""
-    with transaction.atomic():
-        job = Job.objects.select_for_update().filter(pk=job_id).first()
-        if job is None or job.result_state != ResultState.STORED or not job.in_cold:
-            return
-        for file in job.result_files:
-            svc.cold.delete(job.result_key(file["name"]))
-        Job.objects.filter(pk=job_id).update(in_cold=False)
 
 
 def _look_again(svc: Services, job: Job) -> None:
@@ -309,18 +300,17 @@ def sweep(svc: Services) -> dict[str, int]:
 def _give_time(svc: Services) -> int:
     """Free users' results that nobody gave a time: completed in the moment of a downgrade."""
     given = 0
-    for name in ("free", "premium"):
-        retention_s = get_plan(name, svc.settings).retention_s
-        if retention_s is not None:
+    for plan in all_plans(svc.settings):
+        if plan.retention_s is not None:
             given += Job.objects.filter(
-                owner__plan=name, result_state=ResultState.STORED, archive_due_at__isnull=True
-            ).update(archive_due_at=svc.now() + timedelta(seconds=retention_s))
+                owner__plan=plan.name, result_state=ResultState.STORED, archive_due_at__isnull=True
+            ).update(archive_due_at=svc.now() + timedelta(seconds=plan.retention_s))
     return given
 
 
 def _remember_upgrades(svc: Services) -> int:
     """Users whose plan keeps results, with results in the cold that nobody fetches."""
-    keeping = [n for n in ("free", "premium") if get_plan(n, svc.settings).retention_s is None]
+    keeping = [plan.name for plan in all_plans(svc.settings) if plan.retention_s is None]
     away = Job.objects.filter(
         owner=OuterRef("pk"),
         result_state__in=[ResultState.ARCHIVING, ResultState.ARCHIVED],
@@ -335,7 +325,7 @@ def _clear_cold(svc: Services, jobs: models.QuerySet[Job]) -> int:
     cleared = 0
     for job in jobs[:SWEEP]:
         try:
-            _drop_cold(svc, job.pk)
+            _drop(svc, job.pk, ResultState.STORED, "in_cold", svc.cold.delete)
             cleared += 1
         except GasError as error:
             log.warning("a cold copy stays for now", extra={"job": str(job.pk), "why": str(error)})
@@ -345,6 +335,24 @@ def _clear_cold(svc: Services, jobs: models.QuerySet[Job]) -> int:
 # -- small parts -----------------------------------------------------------------------------------
 
 
+def _drop(
+    svc: Services,
+    job_id: uuid.UUID,
+    state: ResultState,
+    copy: str,
+    delete: Callable[[str], None],
+) -> None:
+    """Delete the copy that the field ``copy`` tells of, while the row is locked and ``state`` says
+    that the other one is the result."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update().filter(pk=job_id).first()
+        if job is None or job.result_state != state or not getattr(job, copy):
+            return
+        for file in job.result_files:
+            delete(job.result_key(file["name"]))
+        Job.objects.filter(pk=job_id).update(**{copy: False}, keep_tries=0, keep_error="")
+
+
 def _step(svc: Services, job: Job, task: str, steps: Callable[[Services, Job], None]) -> None:
     """Do ``steps``; where they fail, note why and come back later, or stop for a person."""
     try:
@@ -352,6 +360,10 @@ def _step(svc: Services, job: Job, task: str, steps: Callable[[Services, Job], N
     except (ObjectCorrupt, ObjectMissing) as error:
         _halt(svc, job, str(error))
     except GasError as error:
+        if isinstance(error, NeedsOperator):
+            log.error(
+                "ALARM: a part is out of order", extra={"job": str(job.pk), "why": str(error)}
+            )
         wait_s = min(FIRST_WAIT_S * 2**job.keep_tries, LONGEST_WAIT_S)
         wait_s *= 1 + random.uniform(-0.2, 0.2)  # noqa: S311 - not a secret
         with transaction.atomic():

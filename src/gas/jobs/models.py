@@ -10,7 +10,9 @@ from django.db import models
 from django.db.models import F, Q
 
 from gas.jobs.fields import OrderedJSON
-from gas.jobs.states import ResultState, Status, Transition
+from gas.jobs.states import NAMES, ResultState, ShardState, Status, Transition
+from gas.telemetry.counting import count
+from gas.telemetry.families import JOB_EVENTS, RESULT_EVENTS, Family
 
 
 class Upload(models.Model):
@@ -28,6 +30,10 @@ class Upload(models.Model):
     filename = models.CharField(max_length=200)
     #: What the client said would come.
     declared_bytes = models.BigIntegerField()
+    #: The store's own name of an upload by parts, and the size of all parts but the last; empty
+    #: and 0 where the bytes come in one piece, with a form.
+    parts_id = models.TextField(blank=True)
+    part_bytes = models.BigIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     #: What came; set by ``complete``.
     size_bytes = models.BigIntegerField(null=True)
@@ -45,6 +51,14 @@ class Upload(models.Model):
     def key(self) -> str:
         """Where its bytes lie in the store."""
         return f"users/{self.owner_id}/uploads/{self.id}/input"
+
+    @property
+    def part_count(self) -> int:
+        return -(-self.declared_bytes // self.part_bytes) if self.part_bytes else 0
+
+    def part_size(self, number: int) -> int:
+        """Bytes of part ``number`` (1-based, at most ``part_count``)."""
+        return min(self.part_bytes, self.declared_bytes - (number - 1) * self.part_bytes)
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -96,6 +110,8 @@ class Job(models.Model):
     fair_finish = models.BigIntegerField(default=0)
     #: Share of the input that is read, 0 to 1.
     progress = models.FloatField(default=0)
+    #: Not in shards, however large: that was tried, and this file is none for it.
+    in_one_piece = models.BooleanField(default=False)
 
     result_prefix = models.CharField(max_length=300, blank=True)
     #: [{"name", "size_bytes", "sha256"}], the files below ``result_prefix``.
@@ -150,6 +166,11 @@ class Job(models.Model):
             models.Index(
                 fields=["submitted_at"], name="job_waiting", condition=Q(status=Status.PENDING)
             ),
+            # How many arrive and how long they run: the farm is scaled by it, every second.
+            models.Index(fields=["submitted_at"], name="job_arrivals"),
+            models.Index(
+                fields=["finished_at"], name="job_ended", condition=Q(status=Status.COMPLETED)
+            ),
             models.Index(
                 fields=["fair_start", "submitted_at"],
                 name="job_next",
@@ -195,10 +216,11 @@ class Job(models.Model):
 def advance(job_id: uuid.UUID, way: Transition, *guards: Q, **changes: Any) -> bool:
     """Take the job along ``way`` if it still stands at its start and ``guards`` hold.
 
-    One UPDATE; returns whether this caller was the one. ``changes`` are set in the same stroke.
+    One UPDATE; returns whether this caller was the one. ``changes`` are set in the same stroke,
+    and the step is counted.
     """
     here = Job.objects.filter(*guards, pk=job_id, status__in=way.sources)
-    return here.update(status=way.target, **changes) == 1
+    return _counted(here.update(status=way.target, **changes), JOB_EVENTS, way)
 
 
 def move_result(job: Job, way: Transition, *guards: Q, **changes: Any) -> bool:
@@ -210,7 +232,14 @@ def move_result(job: Job, way: Transition, *guards: Q, **changes: Any) -> bool:
         result_state__in=way.sources,
         erasing=False,
     )
-    return here.update(result_state=way.target, keep_version=F("keep_version") + 1, **changes) == 1
+    moved = here.update(result_state=way.target, keep_version=F("keep_version") + 1, **changes)
+    return _counted(moved, RESULT_EVENTS, way)
+
+
+def _counted(updated: int, family: Family, way: Transition) -> bool:
+    if updated:
+        count(family, NAMES[way])
+    return updated == 1
 
 
 def holds(attempt: int) -> Q:
@@ -219,6 +248,78 @@ def holds(attempt: int) -> Q:
 
 
 NEXT_ATTEMPT = F("attempt") + 1
+
+
+class Shard(models.Model):
+    """A part of the work on one large file: one of its shards, or the join of them all.
+
+    ``attempt`` is the job's own when it was split: rows of another attempt are leftovers.
+    ``token`` grows with every claim, as ``Job.attempt`` does, and whoever holds an older one can
+    neither renew the lease nor finish.
+    """
+
+    class Kind(models.TextChoices):
+        PART = "PART", "Part"
+        JOIN = "JOIN", "Join"
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="shards")
+    attempt = models.PositiveIntegerField()
+    #: Its place in the file, from 0; the join's is the number of parts.
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=4, choices=Kind.choices, default=Kind.PART)
+    state = models.CharField(max_length=7, choices=ShardState.choices, default=ShardState.PENDING)
+    created_at = models.DateTimeField()
+    fair_start = models.BigIntegerField()
+    #: Bytes of text; 0 for the join.
+    size_bytes = models.BigIntegerField(default=0)
+
+    token = models.PositiveIntegerField(default=0)
+    tries = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=200, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    progress = models.FloatField(default=0)
+    #: [{"key", "size_bytes", "sha256"}] in the store: what it is made of, what came of it.
+    inputs = models.JSONField(default=list)
+    outputs = models.JSONField(default=list, blank=True)
+    #: When what it left was first cleared away.
+    dropped_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("job", "attempt", "number")
+        constraints = [
+            models.UniqueConstraint(fields=["job", "attempt", "number"], name="shard_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["lease_until"],
+                name="shard_lease",
+                condition=Q(state=ShardState.RUNNING),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} of {self.job_id}"
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return "The join" if self.kind == self.Kind.JOIN else f"Part {self.number + 1}"
+
+    @property
+    def prefix(self) -> str:
+        """Where the holder of the current token writes: its own place, never another's."""
+        whole = self.job.attempt_prefix(self.attempt)
+        if self.kind == self.Kind.JOIN:
+            return f"{whole}/joined-{self.token}"
+        return f"{whole}/shards/{self.number}/{self.token}"
+
+
+def advance_shard(shard_id: int, way: Transition, *guards: Q, **changes: Any) -> bool:
+    """``advance`` for a shard."""
+    here = Shard.objects.filter(*guards, pk=shard_id, state__in=way.sources)
+    return here.update(state=way.target, **changes) == 1
 
 
 class VirtualClock(models.Model):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Cast, Concat
 from procrastinate import sql
@@ -23,6 +23,7 @@ from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
 
 ANNOTATE = "annotate"
+SHARD = "shard"
 NOTIFY = "notify"
 REAP = "reap"
 BILLING = "billing"
@@ -36,6 +37,7 @@ TIDY = "tidy"
 #: The queue of each task.
 QUEUE_OF = {
     ANNOTATE: "annotate",
+    SHARD: "annotate",
     NOTIFY: "notify",
     REAP: "reap",
     BILLING: "reap",
@@ -49,7 +51,7 @@ QUEUE_OF = {
 }
 #: Every queue, and what its workers do.
 QUEUES = {
-    "annotate": "annotators: one job at a time, in a child process",
+    "annotate": "annotators: one job or shard at a time, in a child process",
     "notify": "mail to people",
     "archive": "free users' results to the cold tier; what people delete; tidying up",
     "restore": "thaws and restores after an upgrade",
@@ -100,6 +102,18 @@ def lost(task: str, rows: models.QuerySet[Row], limit: int = 1000) -> list[Row]:
     mine = ProcrastinateJob.objects.filter(queueing_lock=lock)
     found = rows.filter(~Exists(mine.filter(status="todo")), ~Exists(mine.filter(status="doing")))
     return list(found[:limit])
+
+
+def bring_forward(task: str, row_id: object) -> bool:
+    """Have the message "``task``: look at ``row_id``" handled now, where it waits for later;
+    returns whether there was one. Part of the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET scheduled_at = NULL "
+            "WHERE queueing_lock = %s AND status = 'todo' AND scheduled_at IS NOT NULL",
+            [f"{task}:{row_id}"],
+        )
+        return bool(cursor.rowcount)
 
 
 def retry_stalled(silent_s: float, now: datetime) -> int:

@@ -7,6 +7,12 @@
        └──────release─────┘
 
 An operator may send a FAILED job back to PENDING (retry).
+A shard of a RUNNING job (gas.jobs.shards); the join of them all is WAITING until they are DONE:
+
+    WAITING ──ready──► PENDING ──claim──► RUNNING ──done──► DONE
+                          ▲                  │
+                          └─────release──────┘
+
 A completed job's result:
 
     STORED ──begin_archive──► ARCHIVING ──archived──► ARCHIVED ──begin_thaw──► THAWING
@@ -37,6 +43,13 @@ class Status(models.TextChoices):
 
 
 OVER = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+
+
+class ShardState(models.TextChoices):
+    WAITING = "WAITING", "Waiting for the parts"  # the join's -- ready --> PENDING
+    PENDING = "PENDING", "Waiting"  # -- claim --> RUNNING
+    RUNNING = "RUNNING", "Running"  # -- done, or release --> PENDING
+    DONE = "DONE", "Done"
 
 
 class ResultState(models.TextChoices):
@@ -80,6 +93,18 @@ TRANSITIONS = {
     "retry": RETRY,
 }
 
+SHARD_READY = _way(ShardState.WAITING, to=ShardState.PENDING)
+SHARD_CLAIM = _way(ShardState.PENDING, to=ShardState.RUNNING)
+SHARD_DONE = _way(ShardState.RUNNING, to=ShardState.DONE)
+SHARD_RELEASE = _way(ShardState.RUNNING, to=ShardState.PENDING)
+
+SHARD_TRANSITIONS = {
+    "ready": SHARD_READY,
+    "claim": SHARD_CLAIM,
+    "done": SHARD_DONE,
+    "release": SHARD_RELEASE,
+}
+
 BEGIN_ARCHIVE = _way(ResultState.STORED, to=ResultState.ARCHIVING)
 ARCHIVED = _way(ResultState.ARCHIVING, to=ResultState.ARCHIVED)
 KEEP = _way(ResultState.ARCHIVING, to=ResultState.STORED)
@@ -93,3 +118,9 @@ RESULT_TRANSITIONS = {
     "begin_thaw": BEGIN_THAW,
     "restored": RESTORED,
 }
+
+#: What each way is called, in metrics.
+NAMES = {way: name for name, way in (TRANSITIONS | RESULT_TRANSITIONS).items()}
+
+#: Why a job failed that no try of many brought to its end: the file may be well, GAS is not.
+GAVE_UP = "gave-up"

@@ -7,15 +7,13 @@ ever. Each step may be repeated, and a step that fails does not keep the others 
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
 from django.contrib.sessions.models import Session
-from django.db import transaction
 
 from gas.errors import GasError
-from gas.jobs import queue, scratch
+from gas.jobs import queue, scratch, uploads
 from gas.jobs.models import Upload
 from gas.wiring import Services
 
@@ -32,7 +30,8 @@ def tidy(svc: Services) -> dict[str, int]:
     """Do all of it; how much each step removed."""
     steps: dict[str, Callable[[], int]] = {
         "expired_uploads": lambda: _expired_uploads(svc),
-        "store_leftovers": svc.storage.sweep,
+        "parts": lambda: svc.parts.sweep(_untouched_s(svc)),
+        "store_leftovers": lambda: svc.storage.sweep(_untouched_s(svc)),
         "cold_leftovers": svc.cold.sweep,
         "scratch": lambda: scratch.sweep(svc.settings.scratch_dir),
         "sessions": lambda: Session.objects.filter(expire_date__lt=svc.now()).delete()[0],
@@ -53,15 +52,9 @@ def _expired_uploads(svc: Services) -> int:
     """Uploads that no job was made of in time."""
     old = Upload.objects.filter(expires_at__lt=svc.now() - GRACE, job__isnull=True)
     ids = list(old.values_list("pk", flat=True)[:BATCH])
-    return sum(_remove(svc, upload_id) for upload_id in ids)
+    return sum(uploads.remove(svc, upload_id) for upload_id in ids)
 
 
-def _remove(svc: Services, upload_id: uuid.UUID) -> bool:
-    with transaction.atomic():
-        # Locked: no job can be made of it any more, then none was.
-        locked = Upload.objects.select_for_update().filter(pk=upload_id).first()
-        if locked is None or hasattr(locked, "job"):
-            return False
-        svc.storage.delete(locked.key)
-        locked.delete()
-    return True
+def _untouched_s(svc: Services) -> float:
+    """What is older belongs to no upload that is still under way, and to no request."""
+    return max(86_400, svc.settings.upload_expiry_s) + GRACE.total_seconds()

@@ -18,6 +18,8 @@ from gas.jobs import queue
 from gas.notify import letters
 from gas.notify.mailer import NotSent, Refused, Unknown
 from gas.notify.models import Mail
+from gas.telemetry import counting, traces
+from gas.telemetry.families import MAIL_EVENTS
 from gas.wiring import Services
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,11 @@ def send(svc: Services, mail_id: int) -> None:
     if not claimed:
         return
     mail = Mail.objects.select_related("job__owner").get(pk=mail_id)
+    with traces.span("mail", of_job=mail.job_id, about=mail.kind):
+        _send_claimed(svc, mail)
+
+
+def _send_claimed(svc: Services, mail: Mail) -> None:
     if not letters.is_so(mail):
         _settle(mail, Mail.State.NEEDLESS)
         return
@@ -90,7 +97,10 @@ def _later(svc: Services, mail: Mail, error: str) -> None:
 
 
 def _settle(mail: Mail, state: Mail.State, **changes: object) -> None:
-    Mail.objects.filter(pk=mail.pk, state=Mail.State.SENDING).update(state=state, **changes)
+    with transaction.atomic():
+        mine = Mail.objects.filter(pk=mail.pk, state=Mail.State.SENDING)
+        if mine.update(state=state, **changes):
+            counting.count(MAIL_EVENTS, state.lower())
     if state in (Mail.State.FAILED, Mail.State.UNKNOWN):
         log.error("mail %s: %s", mail.message_id, state, extra={"error": changes.get("error")})
 
@@ -103,6 +113,7 @@ def reap(svc: Services) -> dict[str, int]:
         state=Mail.State.UNKNOWN, error="The notifier stopped while it sent this mail."
     )
     if unknown:
+        counting.count(MAIL_EVENTS, Mail.State.UNKNOWN.lower(), unknown)
         log.error("%d mail(s) of unknown fate: see the operator's pages", unknown)
     due = Q(not_before__isnull=True) | Q(not_before__lt=before)
     waiting = Mail.objects.filter(due, state=Mail.State.PENDING, created_at__lt=before)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from gas.annotate.contigs import ContigNames
 from gas.annotate.model import open_model
-from gas.annotate.pack import MANIFEST, Pack
+from gas.annotate.pack import Pack
 from gas.annotate.sources import SourceSpec, specs_of
 from gas.annotate.sources_compile import Compiled, compile_source
 from gas.errors import PackError
@@ -23,12 +24,13 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 def add_source(
     pack: Pack,
     name: str,
-    file: Path,
+    files: Sequence[Path],
     *,
     fields: Sequence[str] | None = None,
     ids: bool | None = None,
 ) -> Compiled:
-    """Compile ``file`` into ``pack`` as the source ``name``; one of that name is replaced.
+    """Compile ``files`` (VCF or BED, one kind) into ``pack`` as the source ``name``; one of that
+    name is replaced.
 
     ``fields``: INFO keys to take (default: the well-known ones of that name, else all). ``ids``:
     whether the ID column holds identifiers for Existing_variation (default: for dbSNP). The pack
@@ -45,7 +47,8 @@ def add_source(
         with TemporaryDirectory() as scratch:
             model = open_model(pack, Path(scratch))
             try:
-                compiled = compile_source(name, file, part, model, pack.contigs, fields, ids)
+                names = ContigNames.of(pack)
+                compiled = compile_source(name, files, part, model, names, fields, ids)
             finally:
                 model.close()
         # Named by its content: whoever has an older one mapped keeps it.
@@ -65,16 +68,18 @@ def add_source(
 
 
 def _write_manifest(pack: Pack, spec: SourceSpec, target: Path) -> None:
-    values = json.loads((pack.path / MANIFEST).read_bytes())
-    others = [entry for entry in values.get("sources", []) if entry["name"] != spec.name]
-    gone = {entry["file"] for entry in values.get("sources", []) if entry["name"] == spec.name}
-    values["sources"] = [*others, spec.to_json()]
-    files = {name: about for name, about in values["files"].items() if name not in gone}
-    files[target.name] = {
-        "sha256": manifest.sha256(target),
-        "size_bytes": target.stat().st_size,
-    }
-    values["files"] = dict(sorted(files.items()))
-    part = pack.path / f".{MANIFEST}-{secrets.token_hex(4)}"
-    part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    part.replace(pack.path / MANIFEST)
+    def edit(values: dict[str, Any]) -> None:
+        known = values.get("sources", [])
+        gone = {entry["file"] for entry in known if entry["name"] == spec.name}
+        values["sources"] = [
+            *(entry for entry in known if entry["name"] != spec.name),
+            spec.to_json(),
+        ]
+        files = {name: about for name, about in values["files"].items() if name not in gone}
+        files[target.name] = {
+            "sha256": manifest.sha256(target),
+            "size_bytes": target.stat().st_size,
+        }
+        values["files"] = dict(sorted(files.items()))
+
+    manifest.change(pack, edit)

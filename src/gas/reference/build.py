@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gas.annotate.compile import compile_model
+from gas.annotate.genes import Fault
+from gas.annotate.model import model_path
 from gas.annotate.pack import MANIFEST, Pack
 from gas.errors import PackError
 from gas.reference import manifest
 from gas.reference.fasta import write_genome
-from gas.reference.gff import write_genes
+from gas.reference.gff import GeneModels, write_genes
 from gas.reference.packs import check_name
 
 README = "README.md"
+#: Faults of the gene models that are named one by one; of the others the number is told.
+MAX_FAULTS = 20
 
 
 @dataclass(frozen=True)
@@ -38,30 +43,63 @@ def build(
     source: str = "",
     readme: Path | None = None,
     replace_existing: bool = False,
+    rename: Callable[[str], str] | None = None,
 ) -> Built:
     """Build the pack ``folder/name``. Files may be plain, gzip or BGZF; several are joined.
 
-    The same files give the same pack, byte for byte, with the same version of pysam. The pack
-    appears whole or not at all. Raises PackError, naming file and line.
+    ``rename`` gives the contigs of both the names that they have in the pack.
+    The gene models are read as the engine ``gas`` reads them and compiled into the pack, so that it
+    opens fast from a folder that cannot be written to. What is wrong with a gene is a note with its
+    line; a transcript whose consequences would be wrong is left out. The same files give the same
+    pack, byte for byte, with the same version of pysam. The pack appears whole or not at all.
+    Raises PackError, naming file and line, and where no gene can be used.
     """
     check_name(name)
     with new_pack(folder, name, replace_existing) as draft:
-        contigs = write_genome(fastas, draft)
+        contigs = write_genome(fastas, draft, rename)
         lengths = {contig.name: contig.length for contig in contigs}
-        models = write_genes(gffs, lengths, draft)
+        models = write_genes(gffs, lengths, draft, rename)
         if readme is not None:
             shutil.copyfile(readme, draft / README)
         codes = models.genetic_codes
-        manifest.write(
-            draft,
-            name=name,
-            assembly=assembly or name,
-            version=version,
-            source=source,
-            contigs=[replace(c, genetic_code=codes.get(c.name)) for c in contigs],
-            inputs=[*fastas, *gffs],
-        )
-    return Built(Pack.open(folder / name), models.notes)
+        coded = [replace(c, genetic_code=codes.get(c.name)) for c in contigs]
+
+        def write_manifest() -> Pack:
+            manifest.write(
+                draft,
+                name=name,
+                assembly=assembly or name,
+                version=version,
+                source=source,
+                contigs=coded,
+                inputs=[*fastas, *gffs],
+            )
+            return Pack.open(draft)
+
+        # The model is named by the files it is made of, as the first manifest has them.
+        pack = write_manifest()
+        faults = _compile(pack, models)
+        write_manifest()
+    return Built(Pack.open(folder / name), [*models.notes, *_told(faults, models)])
+
+
+def _compile(pack: Pack, models: GeneModels) -> list[Fault]:
+    try:
+        return compile_model(pack, model_path(pack, pack.path))
+    except PackError as error:
+        hint = models.in_input(error.hint)
+        raise PackError("No gene of these gene models can be used.", hint=hint) from None
+
+
+def _told(faults: Sequence[Fault], models: GeneModels) -> list[str]:
+    """Faults as notes: the first of them, and how many there are."""
+    notes = [models.in_input(str(fault)) for fault in faults[:MAX_FAULTS]]
+    left_out = sum(fault.left_out for fault in faults)
+    if len(faults) > MAX_FAULTS:
+        notes.append(f"... and {len(faults) - MAX_FAULTS:,} more faults of the gene models.")
+    if left_out:
+        notes.append(f"{left_out:,} transcripts were left out, as told above or like them.")
+    return notes
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,7 +47,9 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
         yield number + 1, last
 
 
-def write_genome(fastas: Sequence[Path], folder: Path) -> list[Contig]:
+def write_genome(
+    fastas: Sequence[Path], folder: Path, rename: Callable[[str], str] | None = None
+) -> list[Contig]:
     """Write genome.fa.gz, .fai and .gzi into ``folder``; the contigs in the order of the files.
 
     Raises PackError, naming file and line, for what is no FASTA.
@@ -56,7 +58,7 @@ def write_genome(fastas: Sequence[Path], folder: Path) -> list[Contig]:
     contigs: dict[str, Contig] = {}
     with plain.open("wb") as out:
         for path in fastas:
-            for contig in _copy(path, out):
+            for contig in _copy(path, out, rename):
                 if contig.name in contigs:
                     raise PackError(f"{path.name}: the contig {contig.name} is there twice.")
                 contigs[contig.name] = contig
@@ -67,7 +69,7 @@ def write_genome(fastas: Sequence[Path], folder: Path) -> list[Contig]:
     return list(contigs.values())
 
 
-def _copy(path: Path, out: BinaryIO) -> Iterator[Contig]:
+def _copy(path: Path, out: BinaryIO, rename: Callable[[str], str] | None) -> Iterator[Contig]:
     name, first_line = "", 0
     bases = _Bases(out)
     for number, line in lines(path):
@@ -80,7 +82,8 @@ def _copy(path: Path, out: BinaryIO) -> Iterator[Contig]:
                     f"{path.name}: the name of this contig cannot be used.", line=number
                 )
             name, first_line = words[0].decode(), number
-            out.write(b">" + words[0] + b"\n")
+            name = rename(name) if rename is not None else name
+            out.write(b">" + name.encode() + b"\n")
             bases = _Bases(out)
         elif line and not name:
             raise PackError(f"{path.name} is not FASTA: it does not start with >.", line=number)

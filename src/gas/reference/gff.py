@@ -7,7 +7,8 @@ Format: Generic Feature Format Version 3, revision 1.26.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,11 @@ from gas.reference.fasta import lines
 _TRANSL_TABLE = re.compile(rb"(?:^|;)transl_table=(\d+)").search
 _ENSEMBL = re.compile(rb"(?:^|;)ID=transcript:").search
 _STRANDS = frozenset({b"+", b"-", b".", b"?"})
-_PHASES = frozenset({b"0", b"1", b"2"})
+#: Without a phase (.) the engine tells the frame from the next part, or says what it assumes.
+_PHASES = frozenset({b"0", b"1", b"2", b"."})
+_LINE = re.compile(r"\bline (\d+)\b")
+#: Lines before the first feature of the written file.
+_HEAD_LINES = 1
 
 
 @dataclass
@@ -31,9 +36,29 @@ class GeneModels:
     ensembl: int = 0
     genetic_codes: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    #: For each line of the written file the number of its input file, and of the line in it.
+    files: list[str] = field(default_factory=list)
+    from_file: array[int] = field(default_factory=lambda: array("H"))
+    from_line: array[int] = field(default_factory=lambda: array("L"))
+
+    def in_input(self, text: str) -> str:
+        """``text`` with every "line N" of the written file as the line of the input it is from."""
+
+        def place(match: re.Match[str]) -> str:
+            at = int(match[1]) - _HEAD_LINES - 1
+            if not 0 <= at < len(self.from_line):
+                return match[0]
+            return f"{self.files[self.from_file[at]]} line {self.from_line[at]}"
+
+        return _LINE.sub(place, text)
 
 
-def write_genes(gffs: Sequence[Path], lengths: Mapping[str, int], folder: Path) -> GeneModels:
+def write_genes(
+    gffs: Sequence[Path],
+    lengths: Mapping[str, int],
+    folder: Path,
+    rename: Callable[[str], str] | None = None,
+) -> GeneModels:
     """Write genes.gff3.gz into ``folder``. ``lengths``: the genome's contigs in bases.
 
     Features of contigs that the genome does not have are left out, with a note. Raises PackError,
@@ -45,6 +70,7 @@ def write_genes(gffs: Sequence[Path], lengths: Mapping[str, int], folder: Path) 
     with plain.open("wb") as out:
         out.write(b"##gff-version 3\n")
         for path in gffs:
+            models.files.append(path.name)
             absent: dict[str, list[int]] = {}
             for number, line in lines(path):
                 if line.startswith(b"##FASTA"):
@@ -53,12 +79,17 @@ def write_genes(gffs: Sequence[Path], lengths: Mapping[str, int], folder: Path) 
                     continue
                 columns = _checked(path, number, line)
                 contig = columns[0].decode("utf-8", "replace")
+                if rename is not None:
+                    contig = rename(contig)
+                    line = b"\t".join([contig.encode(), *columns[1:]])
                 if contig not in lengths:
                     absent.setdefault(contig, []).append(number)
                     continue
                 _check_place(path, number, columns, lengths[contig])
                 _learn(models, path, number, contig, columns)
                 out.write(line + b"\n")
+                models.from_file.append(len(models.files) - 1)
+                models.from_line.append(number)
             models.notes += [
                 f"{path.name}: contig {contig} is not in the FASTA; {len(found)} lines left out, "
                 f"the first is line {found[0]}."

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from gas.annotate.model import MODEL_PREFIX
 from gas.annotate.pack import MANIFEST, Pack
 from gas.errors import PackError
 
@@ -59,8 +62,21 @@ def write(
     (folder / MANIFEST).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
+def change(pack: Pack, edit: Callable[[dict[str, Any]], None]) -> None:
+    """Let ``edit`` change the values of a pack's manifest, and write it whole or not at all."""
+    values = json.loads((pack.path / MANIFEST).read_bytes())
+    edit(values)
+    part = pack.path / f".{MANIFEST}-{secrets.token_hex(4)}"
+    try:
+        part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        part.replace(pack.path / MANIFEST)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def verify(pack: Pack, on_file: Callable[[str], None] = lambda name: None) -> None:
-    """Read every file of a pack and hold it against the manifest.
+    """Read every file of a pack and hold it against the manifest. A compiled model may be missing:
+    a later version of GAS makes its own and removes the one that was built with the pack.
 
     ``on_file`` is told each name before it is read. Raises PackError naming all that differ.
     """
@@ -71,6 +87,8 @@ def verify(pack: Pack, on_file: Callable[[str], None] = lambda name: None) -> No
     for name, expected in files.items():
         on_file(name)
         path = pack.path / name
+        if name.startswith(MODEL_PREFIX) and not path.exists():
+            continue
         if Path(name).name != name or not path.is_file():
             faults.append(f"{name} is missing")
         elif path.stat().st_size != expected.get("size_bytes"):

@@ -11,6 +11,9 @@ from gas.errors import PackError
 
 SHIPPED = Path(__file__).parent / "packs"
 
+#: Folder beside the installed packs for what is compiled from those whose own folder is read-only.
+_CACHE = ".compiled"
+
 _is_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}").fullmatch
 
 
@@ -30,12 +33,13 @@ def check_name(name: str) -> str:
 
 
 def find(name: str, folders: Sequence[Path]) -> Pack:
-    """The pack called ``name``; the first folder that has it wins. Raises PackError where none
-    does, saying which there are."""
+    """The pack called ``name``; the first folder that has it wins. What is compiled from a pack
+    that cannot be written to is kept in the last folder, that of the installed ones. Raises
+    PackError where none has it, saying which there are."""
     if _is_name(name):
         for folder in folders:
             if (folder / name / MANIFEST).is_file():
-                return Pack.open(folder / name)
+                return Pack.open(folder / name, folders[-1] / _CACHE / name)
     there = ", ".join(pack.name for pack in available(folders)) or "none yet"
     raise PackError(f"There is no reference {name!r} here.", hint=f"References here: {there}.")
 

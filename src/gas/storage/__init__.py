@@ -95,10 +95,10 @@ class Storage(ABC):
         """Remove what crashes left and no key points at, at least so old; returns how many.
         Raises TransientError."""
 
-    def sign_get(self, key: str, filename: str, seconds: int) -> str | None:
+    def sign_get(self, key: str, filename: str, content_type: str, seconds: int) -> str | None:
         """An address from which a browser GETs ``key`` as the file ``filename`` for ``seconds``,
         past the service; None: this store has none, the service sends the bytes itself. Whether
-        there is such an object is told by the address."""
+        there is such an object is told by the address. Raises TransientError."""
         return None
 
     # -- what every store can do by means of the above ----------------------------------------

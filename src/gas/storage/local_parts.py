@@ -16,17 +16,14 @@ from pathlib import Path
 
 from gas.storage import CHUNK, ObjectMissing, Storage, StoredObject, check_key
 from gas.storage.local import translated
-from gas.storage.parts import Part, PartsMissing, PartUploads, UploadGone, check_parts
+from gas.storage.parts import Part, PartUploads, UploadGone, check_parts, write_exactly
 from gas.storage.signed import UrlSigner
 
 _ID = re.compile(r"[0-9a-f]{32}-[0-9a-f]{16}")
 
 
 class LocalParts(PartUploads):
-    """Keeps what has come in the folder ``root``, on the disk of ``store``.
-
-    Whatever answers the signer's addresses hands each PUT to ``receive``.
-    """
+    """Keeps what has come in the folder ``root``, on the disk of ``store``."""
 
     def __init__(self, store: Storage, root: Path, signer: UrlSigner) -> None:
         self._store = store
@@ -44,37 +41,23 @@ class LocalParts(PartUploads):
         self, key: str, upload_id: str, number: int, size_bytes: int, seconds: int
     ) -> str:
         self._name(key, upload_id)
-        return self._signer.sign(
-            "PUT", seconds, key=key, upload=upload_id, part=str(number), size=str(size_bytes)
-        )
+        return self._signer.sign_part(key, upload_id, number, size_bytes, seconds)
 
     def receive(self, url: str, chunks: Iterable[bytes]) -> Part:
-        """Store the body of a PUT to ``url``: whole and of the signed size, or not at all.
-
-        Raises AddressRefused, UploadGone, PartsMissing where fewer bytes came or more,
-        TransientError.
-        """
         said = self._signer.verify("PUT", url)
         folder = self._folder(said["key"], said["upload"])
-        fresh, due, size = folder / f"fresh-{secrets.token_hex(8)}", int(said["size"]), 0
-        digest = hashlib.sha256()
+        number, size = int(said["part"]), int(said["size"])
+        fresh = folder / f"fresh-{secrets.token_hex(8)}"
         try:
-            with translated(), fresh.open("xb") as file:
-                for chunk in chunks:
-                    size += len(chunk)
-                    if size > due:
-                        break
-                    digest.update(chunk)
-                    file.write(chunk)
-            if size != due:
-                raise PartsMissing(f"This part should be of {due:,} bytes.", hint="Send it again.")
-            mark = digest.hexdigest()[:16]
-            for old in folder.glob(f"{int(said['part'])}-*"):
-                old.unlink(missing_ok=True)
-            fresh.replace(folder / f"{int(said['part'])}-{mark}")
+            with translated():
+                with fresh.open("xb") as file:
+                    mark = write_exactly(chunks, file, size)[:16]
+                for old in folder.glob(f"{number}-*"):
+                    old.unlink(missing_ok=True)
+                fresh.replace(folder / f"{number}-{mark}")
         finally:
             fresh.unlink(missing_ok=True)
-        return Part(int(said["part"]), size, mark)
+        return Part(number, size, mark)
 
     def list_parts(self, key: str, upload_id: str) -> list[Part]:
         found = {}
@@ -101,13 +84,14 @@ class LocalParts(PartUploads):
     def abort(self, key: str, upload_id: str) -> None:
         shutil.rmtree(self._root / self._name(key, upload_id), ignore_errors=True)
 
-    def sweep(self, older_than_s: float = 86_400) -> int:
-        """Remove uploads in which nothing has come for so long; returns how many."""
-        limit = time.time() - older_than_s
-        old = [folder for folder in self._root.iterdir() if folder.stat().st_mtime < limit]
-        for folder in old:
-            shutil.rmtree(folder, ignore_errors=True)
-        return len(old)
+    def sweep(self, older_than_s: float) -> int:
+        limit, count = time.time() - older_than_s, 0
+        for folder in self._root.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # ended while we look
+                if folder.stat().st_mtime < limit:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    count += 1
+        return count
 
     def _folder(self, key: str, upload_id: str) -> Path:
         folder = self._root / self._name(key, upload_id)

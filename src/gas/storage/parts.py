@@ -2,6 +2,9 @@
 
     begin → sign_part, PUT (any order, again if it broke) → list_parts → complete | abort
 
+Adapters: the local disk, S3 past the service, S3 through it. A new one is one new file, one line
+in ``gas.wiring`` and passes tests/contract/test_parts.py.
+
 A signed address is good for some minutes, one part, one size and one method. The bytes go wherever
 the store wants them, past the service where it can. Nothing can be read under ``key`` before
 ``complete``, and then all of it, with its checksum.
@@ -9,12 +12,15 @@ the store wants them, past the service where it can. Nothing can be read under `
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from gas.errors import GasError
 from gas.storage import ObjectTooLarge, StoredObject
+from gas.storage.signed import AddressRefused
 
 
 class UploadGone(GasError):
@@ -67,7 +73,23 @@ class PartUploads(ABC):
 
     @abstractmethod
     def abort(self, key: str, upload_id: str) -> None:
-        """Forget the upload and its parts; nothing happens where it is over."""
+        """Forget the upload and its parts; nothing happens where it is over.
+        Raises TransientError."""
+
+    def receive(self, url: str, chunks: Iterable[bytes]) -> Part:
+        """Store the body of a PUT to ``url``, an address of ours: whole and of the signed size, or
+        not at all. Whatever answers those addresses calls this; where all of them lead past the
+        service, none is genuine.
+
+        Raises AddressRefused, UploadGone, PartsMissing where fewer bytes came or more,
+        TransientError.
+        """
+        raise AddressRefused
+
+    def sweep(self, older_than_s: float) -> int:
+        """Remove uploads that nobody ended, in which nothing has come for so long, where the
+        store's own sweep does not; returns how many. Raises TransientError."""
+        return 0
 
 
 def check_parts(parts: Sequence[Part], max_bytes: int | None) -> None:
@@ -80,3 +102,18 @@ def check_parts(parts: Sequence[Part], max_bytes: int | None) -> None:
     size = sum(part.size_bytes for part in parts)
     if max_bytes is not None and size > max_bytes:
         raise ObjectTooLarge(f"{size:,} bytes came, {max_bytes:,} are allowed.")
+
+
+def write_exactly(chunks: Iterable[bytes], file: IO[bytes], size_bytes: int) -> str:
+    """Write ``chunks`` to ``file``; their SHA-256 in hexadecimal. Raises PartsMissing where they
+    are not of ``size_bytes`` in all, after one chunk too many at most."""
+    size, digest = 0, hashlib.sha256()
+    for chunk in chunks:
+        size += len(chunk)
+        if size > size_bytes:
+            break
+        digest.update(chunk)
+        file.write(chunk)
+    if size != size_bytes:
+        raise PartsMissing(f"This part should be of {size_bytes:,} bytes.", hint="Send it again.")
+    return digest.hexdigest()

@@ -18,12 +18,15 @@ import hashlib
 import re
 import secrets
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 import boto3
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -38,11 +41,12 @@ from gas.storage import (
     attachment,
     check_key,
 )
-from gas.storage.s3_errors import PastTheEnd, translated
+from gas.storage.s3_errors import PastTheEnd, no_bucket, translated
 
 #: Bytes of one part; an object of no more goes by one request. S3 takes at most MAX_PARTS.
 PART_BYTES = 16 << 20
 MAX_PARTS = 10_000
+WRITE_CHECK_S = 60.0
 _SPOOL_BYTES = 4 << 20
 _FOREIGN = re.compile(r"(^|/)\.")  # what GAS keeps beside its keys starts with a dot
 
@@ -71,8 +75,7 @@ def make_client(
             connect_timeout=5,
             read_timeout=60,
             max_pool_connections=20,
-            # Path addressing for servers that are reached by an address and not by a name.
-            s3={"addressing_style": "path" if endpoint_url else "auto"},
+            s3=_addressing(endpoint_url),
             # Every put carries the checksum of all its bytes; nobody else's store need know more.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -80,10 +83,28 @@ def make_client(
     )
 
 
+def browser_origin(bucket: str, *, endpoint_url: str | None, region: str | None) -> str:
+    """Where signed addresses of ``bucket`` lead, ``https://host``; asks nobody, needs no keys."""
+    config = Config(signature_version=UNSIGNED, s3=_addressing(endpoint_url))
+    client = boto3.client("s3", endpoint_url=endpoint_url, region_name=region, config=config)
+    url = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _addressing(endpoint_url: str | None) -> dict[str, str]:
+    """By path for servers that are reached by an address and not by a name; at Amazon by the
+    region's own host, since a browser does not follow where the global one sends it first."""
+    if endpoint_url:
+        return {"addressing_style": "path"}
+    return {"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
+
+
 class S3Storage(Storage):
     """A store in ``bucket``, below ``prefix`` (empty, or ending in a slash).
 
-    ``put_options`` go with everything that is written: encryption, storage class.
+    ``put_options`` go with everything that is written: encryption, storage class. ``is_open``:
+    browsers reach it too, so it hands out signed addresses.
     """
 
     def __init__(
@@ -94,12 +115,15 @@ class S3Storage(Storage):
         *,
         put_options: Mapping[str, str] | None = None,
         part_bytes: int = PART_BYTES,
+        is_open: bool = True,
     ) -> None:
         self.client = client
         self.bucket = bucket
         self.prefix = prefix
         self.put_options = dict(put_options or {})
         self._part_bytes = part_bytes
+        self._is_open = is_open
+        self._next_write_check = 0.0
 
     def put(
         self, key: str, chunks: Iterable[bytes], *, max_bytes: int | None = None
@@ -161,18 +185,33 @@ class S3Storage(Storage):
                 continue
 
     def check(self) -> None:
+        """As the port says; a write is tried once in WRITE_CHECK_S, in between it is enough that
+        the bucket answers: load balancers ask every few seconds, and writes cost money."""
+        if time.monotonic() < self._next_write_check:
+            self._check_bucket()
+            return
         probe = f"{self.prefix}.ready/{secrets.token_hex(8)}"
         with translated(self.bucket, probe):
             self.client.put_object(
                 Bucket=self.bucket, Key=probe, Body=b"ready?", **self.put_options
             )
             self.client.delete_object(Bucket=self.bucket, Key=probe)
+        self._next_write_check = time.monotonic() + WRITE_CHECK_S
 
-    def sign_get(self, key: str, filename: str, seconds: int) -> str | None:
+    def _check_bucket(self) -> None:
+        try:
+            with translated(self.bucket, ""):
+                self.client.head_bucket(Bucket=self.bucket)
+        except ObjectMissing:
+            raise no_bucket(self.bucket) from None
+
+    def sign_get(self, key: str, filename: str, content_type: str, seconds: int) -> str | None:
+        if not self._is_open:
+            return None
         about = {
             **self.address(key),
             "ResponseContentDisposition": attachment(filename),
-            "ResponseContentType": "application/octet-stream",
+            "ResponseContentType": content_type,
         }
         with translated(self.bucket, key):
             url: str = self.client.generate_presigned_url(

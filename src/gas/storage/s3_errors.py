@@ -12,7 +12,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from gas.errors import GasError, TransientError
+from gas.errors import GasError, NeedsOperator, TransientError
 from gas.storage import ObjectMissing
 
 _MISSING = {"NoSuchKey", "NotFound", "404"}
@@ -26,7 +26,7 @@ _DENIED = {
 _KEYS = "Set GAS_S3_ACCESS_KEY_ID and GAS_S3_SECRET_ACCESS_KEY, or give this machine a role"
 
 
-class StorageRefused(GasError):
+class StorageRefused(NeedsOperator):
     """The object store refuses what GAS asks of it."""
 
     code = "storage-refused"
@@ -36,6 +36,10 @@ class PastTheEnd(GasError):
     """The range begins behind the object's last byte."""
 
     code = "past-the-end"
+
+
+def no_bucket(bucket: str) -> StorageRefused:
+    return StorageRefused(f"There is no bucket {bucket}.", hint="Make it, or set GAS_S3_BUCKET.")
 
 
 def code_of(error: ClientError) -> str:
@@ -58,9 +62,7 @@ def translated(bucket: str, key: str, *, missing_ok: bool = False) -> Iterator[N
         elif code in ("InvalidRange", "416"):
             raise PastTheEnd from None
         elif code == "NoSuchBucket":
-            raise StorageRefused(
-                f"There is no bucket {bucket}.", hint="Make it, or set GAS_S3_BUCKET."
-            ) from error
+            raise no_bucket(bucket) from error
         elif code in _DENIED:
             raise StorageRefused(
                 f"The object store denies access to {key} in bucket {bucket} ({code}).",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
@@ -50,22 +51,26 @@ class S3Parts(PartUploads):
             )
         return url
 
+    def send_part(self, key: str, upload_id: str, part: tuple[int, int], body: IO[bytes]) -> Part:
+        """Send ``part`` (its 1-based number, its size in bytes) for a client that cannot do so
+        itself. Raises UploadGone, TransientError."""
+        number, size = part
+        with self._open(key):
+            answer = self._client.upload_part(
+                **self._incoming(key), UploadId=upload_id, PartNumber=number, Body=body
+            )
+        return Part(number, size, answer["ETag"])
+
     def list_parts(self, key: str, upload_id: str) -> list[Part]:
         found: dict[int, Part] = {}
-        with translated(self._store.bucket, key):
-            try:
-                pages = self._client.get_paginator("list_parts").paginate(
-                    **self._incoming(key), UploadId=upload_id
-                )
-                items = [item for page in pages for item in page.get("Parts", [])]
-                # Some servers list a part that was sent twice twice; the later one counts.
-                for item in sorted(items, key=lambda item: item["LastModified"]):
-                    number = item["PartNumber"]
-                    found[number] = Part(number, item["Size"], item["ETag"])
-            except ClientError as error:
-                if code_of(error) == "NoSuchUpload":
-                    raise UploadGone from None
-                raise
+        with self._open(key):
+            pages = self._client.get_paginator("list_parts").paginate(
+                **self._incoming(key), UploadId=upload_id
+            )
+            items = [item for page in pages for item in page.get("Parts", [])]
+        # Some servers list a part that was sent twice twice; the later one counts.
+        for item in sorted(items, key=lambda item: item["LastModified"]):
+            found[item["PartNumber"]] = Part(item["PartNumber"], item["Size"], item["ETag"])
         return [found[number] for number in sorted(found)]
 
     def complete(self, key: str, upload_id: str, *, max_bytes: int | None = None) -> StoredObject:
@@ -86,12 +91,22 @@ class S3Parts(PartUploads):
         return self._take_over(key)
 
     def abort(self, key: str, upload_id: str) -> None:
+        with contextlib.suppress(UploadGone), self._open(key):
+            self._client.abort_multipart_upload(**self._incoming(key), UploadId=upload_id)
+        # Its parts became one object already, which was not taken over.
         with translated(self._store.bucket, key, missing_ok=True):
+            self._client.delete_object(**self._incoming(key))
+
+    @contextlib.contextmanager
+    def _open(self, key: str) -> Iterator[None]:
+        """Raises UploadGone where there is no such upload within; else as ``translated``."""
+        with translated(self._store.bucket, key):
             try:
-                self._client.abort_multipart_upload(**self._incoming(key), UploadId=upload_id)
+                yield
             except ClientError as error:
-                if code_of(error) != "NoSuchUpload":
-                    raise
+                if code_of(error) == "NoSuchUpload":
+                    raise UploadGone from None
+                raise
 
     def _incoming(self, key: str) -> dict[str, str]:
         full = f"{self._store.prefix}.incoming/{check_key(key)}"

@@ -32,6 +32,14 @@ class UrlSigner:
         said["signature"] = self._signature(method, said)
         return f"{self._base_url}?{urlencode(said)}"
 
+    def sign_part(
+        self, key: str, upload_id: str, number: int, size_bytes: int, seconds: int
+    ) -> str:
+        """The address of a part, as ``gas.storage.parts.PartUploads.sign_part`` has it."""
+        return self.sign(
+            "PUT", seconds, key=key, upload=upload_id, part=str(number), size=str(size_bytes)
+        )
+
     def verify(self, method: str, url: str) -> dict[str, str]:
         """The claims of ``url``, which came with ``method``. Raises AddressRefused."""
         pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)

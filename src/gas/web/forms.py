@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
@@ -18,13 +19,15 @@ class AnnotateForm(forms.Form):
 
     file: forms.Field = forms.FileField(
         label="VCF file",
+        required=False,  # the script of the page sends it beforehand: see ``clean``
         allow_empty_file=True,  # the use case says it better
-        error_messages={"required": "Choose a VCF file first."},
         widget=forms.FileInput(attrs={"accept": ".vcf,.gz,.bgz"}),
     )
 
     #: Names one display of the form: sent twice, it makes one job.
     once: forms.Field = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    #: Names the upload, where the page's script has sent the file by parts.
+    upload: forms.Field = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, svc: Services, engines: Sequence[str], packs: Sequence[Pack], **kw: Any):
         super().__init__(**kw)
@@ -41,17 +44,28 @@ class AnnotateForm(forms.Form):
             label=label, choices=choices, initial=first, required=False
         )
 
+    def clean(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        if not given.get("file") and not given.get("upload") and "file" not in self.errors:
+            self.add_error("file", "Choose a VCF file first.")
+        return given
+
     @property
-    def chosen_file(self) -> UploadedFile[bytes]:
-        file: UploadedFile[bytes] = self.cleaned_data["file"]
+    def chosen_file(self) -> UploadedFile[bytes] | None:
+        file: UploadedFile[bytes] | None = self.cleaned_data.get("file")
         return file
+
+    @property
+    def upload_id(self) -> UUID | None:
+        found: UUID | None = self.cleaned_data.get("upload")
+        return found
 
     @property
     def once_key(self) -> str | None:
         """Names this display of the form with this file: a browser that goes back may show the
-        same form again, for another file."""
+        same form again, for another file. None for an upload, of which there is one job anyway."""
         once, file = self.cleaned_data.get("once"), self.chosen_file
-        return f"form-{once}-{file.size}-{file.name}"[:200] if once else None
+        return f"form-{once}-{file.size}-{file.name}"[:200] if once and file else None
 
     def chosen(self, name: str) -> str | None:
         """The ``reference`` or ``engine`` asked for; None where there was no choice."""

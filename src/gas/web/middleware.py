@@ -7,6 +7,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import structlog
 from django.contrib.auth.views import redirect_to_login
@@ -17,12 +18,15 @@ from django.urls import Resolver404, resolve, reverse
 
 from gas.accounts.models import User
 from gas.accounts.plans import get_plan
+from gas.api.problems import for_people
 from gas.config import get_settings
+from gas.errors import TransientError
 from gas.jobs.lifecycle import TooLargeForPlan, check_size
 from gas.logs import get_logger
+from gas.telemetry import traces
 from gas.web.errors import TEXTS, Text, error_page
 from gas.web.views.subscribe import subscribe_url
-from gas.wiring import get_services
+from gas.wiring import PARTS_PATH, get_services
 
 log = get_logger("gas.web.access")
 
@@ -33,6 +37,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 FORM_OVERHEAD_BYTES = 16 * 1024
 #: Every form but the one that uploads.
 FORM_MAX_BYTES = 1024 * 1024
+#: What monitors ask for.
+_MONITORED = frozenset({"/healthz", "/readyz", "/metrics"})
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -48,20 +54,47 @@ class RequestContext:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         number = _number_of(request)
         request.request_id = number  # type: ignore[attr-defined]
-        start = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=number):
-            response = self.get_response(request)
-            log.info(
-                "request",
-                method=_short_method(request),
-                route=_route_of(request),
-                status=response.status_code,
-                ms=round((time.perf_counter() - start) * 1000, 1),
-                user=_user_id_of(request),
-            )
+        with structlog.contextvars.bound_contextvars(request_id=number), _span(request, number):
+            response = self._answer(request)
         response["X-Request-ID"] = number
         _keep_private(request, response)
         return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        start = time.perf_counter()
+        response = self.get_response(request)
+        method, route = _short_method(request), _route_of(request)
+        seconds = time.perf_counter() - start
+        log.info(
+            "request",
+            method=method,
+            route=route,
+            status=response.status_code,
+            ms=round(seconds * 1000, 1),
+            user=_user_id_of(request),
+        )
+        traces.describe(f"{method} /{route}", route=f"/{route}", status=response.status_code)
+        if get_settings().metrics_token is not None:
+            from gas.telemetry import http_times  # prometheus_client: only where it is used
+
+            http_times.observe(method, route, response.status_code, seconds)
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """A part that does not answer just now is no defect of ours: the page says to come back."""
+        if not isinstance(error, TransientError):
+            return None
+        log.warning("a part does not answer", why=str(for_people(error)), exc_info=True)
+        return error_page(request, 503)
+
+
+def _span(request: HttpRequest, number: str) -> AbstractContextManager[object]:
+    """Monitors ask all day: what they ask is not traced. Whose trace a request belongs to is
+    believed of a trusted proxy alone."""
+    if request.path_info in _MONITORED:
+        return nullcontext()
+    given = request.headers.get("traceparent", "") if get_settings().trust_proxy else ""
+    return traces.span("request", parent=given, kind="server", request_id=number)
 
 
 def _number_of(request: HttpRequest) -> str:
@@ -102,7 +135,8 @@ def _keep_private(request: HttpRequest, response: HttpResponseBase) -> None:
 class UploadCap:
     """Refuses a body by its announced size, before any of it is read.
 
-    Placed in front of the CSRF check, which parses the whole form. The API reads its own bodies.
+    Placed in front of the CSRF check, which parses the whole form. The API reads its own bodies,
+    and parts of uploads have their size in their address.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -114,7 +148,7 @@ class UploadCap:
     def _refusal(self, request: HttpRequest) -> HttpResponseBase | None:
         if request.method in ("GET", "HEAD", "OPTIONS", "TRACE"):
             return None
-        if request.path_info.startswith("/api/"):
+        if request.path_info.startswith("/api/") or request.path_info == PARTS_PATH:
             return None
         size = _announced_bytes(request)
         if size is None:

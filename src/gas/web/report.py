@@ -19,6 +19,7 @@ ABOUT = {
     "findings.json": "What was found in the input, for machines",
     "rejected.tsv": "The lines that were passed through as they came, and why",
     "summary.json": "The counts of this page, for machines",
+    "summary_mqc.json": "The same for MultiQC",
 }
 
 
@@ -55,6 +56,7 @@ class Report:
     impacts: list[Bar]
     consequences: list[Bar]
     classes: list[Bar]
+    biotypes: list[Bar]
     skipped: list[Bar]
     genes: list[dict[str, Any]]
     examples: list[dict[str, Any]]
@@ -89,6 +91,7 @@ def report_of(job: Job) -> Report:
             _bar(k, v, int(summary.get("alleles", 0)))
             for k, v in _table(summary, "classes").items()
         ],
+        biotypes=[_bar(k, v, records) for k, v in _table(summary, "biotypes").items()],
         skipped=[
             _bar(REASONS.get(k, k), v, records) for k, v in _table(summary, "skipped").items()
         ],
@@ -115,8 +118,10 @@ def _numbers(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("alleles", "alternate alleles"),
             ("annotated", "records annotated"),
             ("unaffected", "without a consequence"),
+            ("known", "known to an allele source"),
+            ("novel", "novel"),
         )
-        if name in summary
+        if summary.get(name) is not None
     ]
     ratio = _table(summary, "titv").get("ratio")
     if ratio is not None:

@@ -7,7 +7,21 @@ from django.urls import path, re_path
 from django.urls.resolvers import URLPattern
 
 from gas.web.views import account as own_account
-from gas.web.views import annotate, billing, files, health, home, jobs, logs, profile, subscribe
+from gas.web.views import (
+    annotate,
+    billing,
+    files,
+    findings,
+    health,
+    home,
+    jobs,
+    logs,
+    metrics,
+    parts,
+    profile,
+    subscribe,
+)
+from gas.wiring import PARTS_PATH
 
 # Those of allauth's that GAS has pages for, under the names that allauth asks for.
 _ACCOUNTS: list[URLPattern] = [
@@ -39,6 +53,7 @@ urlpatterns: list[URLPattern] = [
     path("favicon.ico", home.favicon, name="favicon"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     *_ACCOUNTS,
     path("profile/", profile.profile, name="profile"),
     path("profile/tokens/", profile.token_create, name="token-create"),
@@ -54,6 +69,7 @@ urlpatterns: list[URLPattern] = [
     path("subscribe/test/", billing.test_page, name="subscribe-test"),
     path("billing/webhook", billing.webhook, name="billing-webhook"),
     path("annotate/", annotate.annotate, name="annotate"),
+    path(PARTS_PATH.lstrip("/"), parts.receive_part, name="upload-part"),
     path("jobs/", jobs.job_list, name="job-list"),
     path("jobs/<uuid:job_id>/", jobs.job_detail, name="job-detail"),
     path("jobs/<uuid:job_id>/status/", jobs.job_status, name="job-status"),
@@ -61,6 +77,7 @@ urlpatterns: list[URLPattern] = [
     path("jobs/<uuid:job_id>/delete/", jobs.job_delete, name="job-delete"),
     path("jobs/<uuid:job_id>/log/", logs.job_log, name="job-log"),
     path("jobs/<uuid:job_id>/log.txt", logs.job_log_text, name="job-log-text"),
+    path("jobs/<uuid:job_id>/findings/", findings.job_findings, name="job-findings"),
     path("jobs/<uuid:job_id>/input", files.job_input, name="job-input"),
     path("jobs/<uuid:job_id>/files/<str:name>", files.job_file, name="job-file"),
 ]

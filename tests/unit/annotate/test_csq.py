@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gas.annotate.engines import csq
+from gas.annotate.engines import csq, outside
 from gas.annotate.pack import Pack
 from gas.annotate.run import annotate
 from gas.annotate.strip import strip
@@ -173,12 +173,12 @@ def test_what_bcftools_says_reaches_the_person(tmp_path: Path, tiny: Pack) -> No
 def test_answers_out_of_step_are_caught(
     tmp_path: Path, tiny: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = csq._answers
+    real = csq.answers
 
     def twisted(paths: object) -> object:
         return iter(reversed(list(real(paths))))  # type: ignore[arg-type]
 
-    monkeypatch.setattr(csq, "_answers", twisted)
+    monkeypatch.setattr(csq, "answers", twisted)
     monkeypatch.setattr(csq.CsqSession, "close", lambda self: None)
     with pytest.raises(EngineError, match="out of step"):
         run(tmp_path, tiny, HEADER + record(104, "G", "A") + record(105, "C", "A"))
@@ -197,13 +197,13 @@ def test_cancelling_ends_the_child(
 
     (tmp_path / "in.vcf").write_bytes(HEADER + record(104, "G", "A"))
     started: list[object] = []
-    real = csq.subprocess.Popen
+    real = outside.subprocess.Popen
 
     def watched(*args: object, **more: object) -> object:
         started.append(real(["sleep", "60"], **more))  # type: ignore[call-overload]
         return started[-1]
 
-    monkeypatch.setattr(csq.subprocess, "Popen", watched)
+    monkeypatch.setattr(outside.subprocess, "Popen", watched)
     with pytest.raises(Cancelled):
         annotate(tmp_path / "in.vcf", tmp_path / "out.vcf.gz", tiny, "csq", check_cancelled=check)
     assert [process.poll() for process in started] == [-9]  # type: ignore[attr-defined]

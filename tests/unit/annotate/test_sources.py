@@ -14,10 +14,10 @@ from gas.annotate.pack import Pack
 from gas.annotate.run import annotate
 from gas.annotate.sources import normal_form, specs_of
 from gas.annotate.strip import strip
-from gas.errors import PackError
+from gas.errors import EngineError, PackError
 from gas.reference import manifest
 from gas.reference.add_source import add_source
-from tests.annotation import COURSE, NA12878, demo_pack
+from tests.annotation import COURSE, NA12878, demo_pack, records_of, text_of
 
 FREE_1 = next(path for path in COURSE if path.name == "free_1.vcf.gz")
 HEADER = "##fileformat=VCFv4.2\n"
@@ -99,7 +99,7 @@ def test_each_alt_gets_its_own_and_chr_is_no_matter(tmp_path: Path, pack: Pack) 
     done = add_source(
         pack,
         "mine",
-        vcf(tmp_path, "chr20\t100000\trs1\tA\tC,G\t.\t.\tAF=0.1,0.2;NOTE=a b\n"),
+        [vcf(tmp_path, "chr20\t100000\trs1\tA\tC,G\t.\t.\tAF=0.1,0.2;NOTE=a b\n")],
         ids=True,
     )
     assert done.alleles == 2
@@ -116,7 +116,7 @@ def test_each_alt_gets_its_own_and_chr_is_no_matter(tmp_path: Path, pack: Pack) 
 
 def test_an_indel_is_found_however_it_is_written(tmp_path: Path, pack: Pack) -> None:
     """MT 303 to 309 is a run of C: one more of them can be written in many places."""
-    add_source(pack, "mine", vcf(tmp_path, "MT\t309\t.\tC\tCC\t.\t.\tAF=0.5\n"))
+    add_source(pack, "mine", [vcf(tmp_path, "MT\t309\t.\tC\tCC\t.\t.\tAF=0.5\n")])
     body = (
         "MT\t302\t.\tA\tAC\t.\t.\t.\nMT\t303\t.\tC\tCC\t.\t.\t.\nMT\t307\t.\tCCC\tCCCC\t.\t.\t.\n"
     )
@@ -127,7 +127,7 @@ def test_an_indel_is_found_however_it_is_written(tmp_path: Path, pack: Pack) -> 
 def test_a_bed_names_places(tmp_path: Path, pack: Pack) -> None:
     bed = tmp_path / "places.bed"
     bed.write_text("20\t99999\t100001\tone\n20\t100000\t100002\ttwo; or =\n")
-    add_source(pack, "places", bed)
+    add_source(pack, "places", [bed])
     body = "".join(f"20\t{pos}\t.\tN\tC\t.\t.\t.\n" for pos in range(99_999, 100_004))
     found = [
         [e for e in entries if e.startswith(b"places")] for entries in run(tmp_path, pack, body)
@@ -142,7 +142,7 @@ def test_a_bed_names_places(tmp_path: Path, pack: Pack) -> None:
 
 
 def test_the_inputs_own_values_stay(tmp_path: Path, pack: Pack) -> None:
-    add_source(pack, "mine", vcf(tmp_path, "20\t100000\t.\tA\tC\t.\t.\tAF=0.1;NOTE=ours\n"))
+    add_source(pack, "mine", [vcf(tmp_path, "20\t100000\t.\tA\tC\t.\t.\tAF=0.1;NOTE=ours\n")])
     theirs = '##INFO=<ID=mine_AF,Number=A,Type=Float,Description="Theirs">\n'
     body = "20\t100000\t.\tA\tC\t.\t.\tmine_AF=0.9\n20\t100000\t.\tA\tC\t.\t.\t.\n"
     for header in (theirs, ""):  # declared, or only in a record
@@ -153,9 +153,9 @@ def test_the_inputs_own_values_stay(tmp_path: Path, pack: Pack) -> None:
 
 
 def test_a_source_is_replaced_whole_and_the_manifest_tells(tmp_path: Path, pack: Pack) -> None:
-    add_source(pack, "mine", vcf(tmp_path, "20\t100000\t.\tA\tC\t.\t.\tAF=0.1\n"))
+    add_source(pack, "mine", [vcf(tmp_path, "20\t100000\t.\tA\tC\t.\t.\tAF=0.1\n")])
     first = Pack.open(pack.path)
-    add_source(first, "mine", vcf(tmp_path, "20\t100000\t.\tA\tC\t.\t.\tAF=0.2\n"))
+    add_source(first, "mine", [vcf(tmp_path, "20\t100000\t.\tA\tC\t.\t.\tAF=0.2\n")])
     second = Pack.open(pack.path)
     assert first.digest != second.digest
     assert [spec.name for spec in specs_of(second)] == ["mine"]
@@ -163,6 +163,45 @@ def test_a_source_is_replaced_whole_and_the_manifest_tells(tmp_path: Path, pack:
     manifest.verify(second)
     (entries,) = run(tmp_path, pack, "20\t100000\t.\tA\tC\t.\t.\t.\n")
     assert b"mine_AF=0.2" in entries
+
+
+def test_several_files_make_the_source_that_one_file_would(
+    tmp_path: Path, pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In any order, and whether or not what is read is held in memory."""
+    rows = [
+        f"{contig}\t{pos}\t.\tA\tC,T\t.\t.\tAF=0.{pos % 90 + 10},0.5\n"
+        for contig in ("20", "MT")
+        for pos in range(2_000, 2_100)
+    ]
+    add_source(pack, "mine", [vcf(tmp_path, "".join(rows))])
+    (whole,) = pack.path.glob("source-*")
+    expected = whole.read_bytes()
+    halves = []
+    for number, part in enumerate((rows[1::2], rows[::2])):
+        halves.append(vcf(tmp_path, "".join(part)).rename(tmp_path / f"part{number}.vcf"))
+    monkeypatch.setattr("gas.annotate.sources_compile._HELD", 7)
+    assert add_source(pack, "mine", halves).alleles == 400
+    (joined,) = pack.path.glob("source-*")
+    assert joined.read_bytes() == expected
+    other = tmp_path / "other.vcf"
+    other.write_text(HEADER + COLUMNS + "20\t5\t.\tA\tC\t.\t.\t.\n")
+    with pytest.raises(PackError, match=r"other\.vcf has other fields than part0\.vcf"):
+        add_source(pack, "mine", [halves[0], other])
+    with pytest.raises(PackError, match="one file"):
+        add_source(pack, "mine", [tmp_path / "a.bed", tmp_path / "b.bed"])
+    assert not list(pack.path.glob(".source*"))
+
+
+def test_accessions_of_another_assembly_are_no_contigs_of_this_one(
+    tmp_path: Path, pack: Pack
+) -> None:
+    """dbSNP's contigs are accessions: NC_000020.10 is GRCh37's, NC_000020.11 is GRCh38's."""
+    there = "NC_000020.10\t100000\t.\tA\tC\t.\t.\tAF=0.1\n"
+    done = add_source(pack, "mine", [vcf(tmp_path, there + there.replace(".10", ".11"))])
+    assert (done.alleles, done.passed_over) == (1, 1)
+    with pytest.raises(PackError, match="nothing on any contig"):
+        add_source(pack, "mine", [vcf(tmp_path, there.replace(".10", ".11"))])
 
 
 @pytest.mark.parametrize(
@@ -181,10 +220,66 @@ def test_a_bad_source_leaves_the_pack_as_it_was(
     path.write_text(text)
     before = {file.name for file in pack.path.iterdir()}
     with pytest.raises(PackError, match=said):
-        add_source(pack, name, path)
+        add_source(pack, name, [path])
     new = {file.name for file in pack.path.iterdir()} - before
     assert not [name for name in new if "source" in name or "manifest" in name]
     assert Pack.open(pack.path).digest == pack.digest
+
+
+def test_known_and_novel_records_are_counted_alike_in_any_processes(tmp_path: Path) -> None:
+    """Known: the 7,273 common variants of the demo's dbSNP, and MITOMAP's; 20:63426 is one."""
+    body = (
+        "20\t63426\t.\tG\tA\t.\t.\t.\n"  # listed
+        "20\t63426\t.\tG\tC\t.\t.\t.\n"  # another allele there
+        "20\t63426\t.\tG\tC,A\t.\t.\t.\n"  # one of two is listed
+        "20\t63426\t.\tC\tA\t.\t.\t.\n"  # not annotated: REF differs
+        "20\t63427\t.\tN\tA\t.\t.\t.\n"
+    )
+    (tmp_path / "in.vcf").write_text(HEADER + COLUMNS + body)
+    for workers in (1, 2):
+        report = annotate(
+            tmp_path / "in.vcf", tmp_path / "o.vcf.gz", demo_pack(), "gas", workers=workers
+        )
+        values = report.to_json()
+        assert (values["annotated"], values["known"], values["novel"]) == (4, 2, 2)
+
+
+def test_ids_are_filled_where_asked_and_where_there_is_none(tmp_path: Path, pack: Pack) -> None:
+    ids = (
+        "20\t100000\trs1\tA\tC\t.\t.\tAF=0.1\n"
+        "20\t100000\trs1;rs2\tA\tG\t.\t.\tAF=0.1\n"
+        "20\t100001\trs9\tC\tT\t.\t.\tAF=0.1\n"
+    )
+    add_source(pack, "dbsnp", [vcf(tmp_path, ids)])
+    add_source(Pack.open(pack.path), "mine", [vcf(tmp_path, ids.replace("\trs", "\tother"))])
+    body = (
+        "20\t100000\t.\tA\tC,G\t.\t.\t.\n"
+        "20\t100000\tmine\tA\tC\t.\t.\t.\n"
+        "20\t100000\t.\tA\tT\t.\t.\t.\n"
+        "20\t100001\t.\tG\tT\t.\t.\t.\n"  # REF differs
+        "20\t100001\t.\tC\tT\t.\t.\t.\n"
+    )
+    source, out = tmp_path / "in.vcf", tmp_path / "o.vcf.gz"
+    source.write_text(HEADER + COLUMNS + body)
+    wanted = {"no": [b".", b"mine", *[b"."] * 3], "yes": [b"rs1;rs2", b"mine", b".", b".", b"rs9"]}
+    for fill, expected in wanted.items():
+        annotate(source, out, Pack.open(pack.path), "gas", {"fill-id": fill})
+        assert [record[2] for record in records_of(out)] == expected
+    first = records_of(out)[0][7]
+    assert b"|rs1|" in first
+    assert b"|rs1&rs2|" in first
+    assert b'EngineOptions="fill-id=yes"' in text_of(out)
+    with pytest.raises(EngineError, match="Give yes or no"):
+        annotate(source, out, Pack.open(pack.path), "gas", {"fill-id": "maybe"})
+
+
+def test_places_alone_make_nothing_known(tmp_path: Path, pack: Pack) -> None:
+    bed = tmp_path / "places.bed"
+    bed.write_text("20\t0\t60000000\tall\n")
+    add_source(pack, "places", [bed])
+    (tmp_path / "in.vcf").write_text(HEADER + COLUMNS + "20\t100000\t.\tA\tC\t.\t.\t.\n")
+    values = annotate(tmp_path / "in.vcf", tmp_path / "o.vcf.gz", Pack.open(pack.path)).to_json()
+    assert (values["known"], values["novel"]) == (None, None)
 
 
 def test_the_demo_is_whole() -> None:

@@ -51,6 +51,9 @@ def test_every_number_says_what_it_counts() -> None:
             },
         },
         "impact": {"HIGH": 1, "MODERATE": 1, "LOW": 0, "MODIFIER": 0},
+        "biotypes": {},
+        "known": None,
+        "novel": None,
         "classes": {"SNV": 5, "insertion": 1, "symbolic": 1},
         "chromosomes": {"1": 5, "7": 1},
         "titv": {"transitions": 1, "transversions": 4, "ratio": 0.25},
@@ -88,6 +91,26 @@ def test_bcftools_layout_is_read_alike() -> None:
     assert dict(summary.most_severe) == {"missense_variant": 1}
     example = summary.to_json()["examples"][0]  # type: ignore[index]
     assert (example["gene"], example["change"]) == ("BRCA2", "1A>1B")
+
+
+def test_biotypes_count_a_record_once_each_and_known_ones_only_where_annotated() -> None:
+    info = InfoField("CSQ", "VEP", ("Consequence", "IMPACT", "SYMBOL", "Gene", "BIOTYPE", "X"))
+    entries = [
+        b"CSQ=intron_variant|x|A|g|lncRNA|,intron_variant|x|B|g|lncRNA|,stop_gained|x|A|g|coding|7",
+        b"CSQ=intron_variant|x|A|g|lncRNA|;OTHER=1",
+        b"CSQ=intergenic_variant|x||||",
+        b"",
+        b"GAS_WARN=REF_MISMATCH",
+    ]
+    summary = Tally(info, LENGTHS).count(1, RECORDS[:5], entries, known={0, 3, 4})
+    assert dict(summary.biotypes) == {"lncRNA": 2, "coding": 1}
+    values = summary.to_json()
+    assert list(values["biotypes"].items()) == [("lncRNA", 2), ("coding", 1)]  # type: ignore[attr-defined]
+    assert (values["annotated"], values["known"], values["novel"]) == (3, 1, 2)
+    none = Tally(info, LENGTHS).count(1, RECORDS[2:3], [b""], known=())
+    assert (none.to_json()["known"], none.to_json()["novel"]) == (0, 0)
+    none.merge(summary)
+    assert none.seen == summary.seen
 
 
 def test_parts_merge_to_the_whole_in_any_order() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,18 @@ def test_annotate_prints_a_summary_a_person_can_read(tmp_path: Path, data: Path)
     assert "4,591 records" in done.stdout
     assert "frameshift_variant" in done.stdout
     assert "ARFRP1" in done.stdout
-    assert out.exists()
+    for line in ("SNV  ", "protein_coding  ", "Known to an allele source: 13; novel: 4,578"):
+        assert line in done.stdout
+    assert re.search(r"Genes most hit.*\n  \w+ +1 +0\n", done.stdout)
+    assert re.search(r"By chromosome \(records\)\n  20 +4,591\n", done.stdout)
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
+        "out.vcf.gz",
+        "out.vcf.gz.tbi",
+        "out.findings.json",
+        "out.summary.json",
+        "out.summary_mqc.json",
+    }
+    assert json.loads((tmp_path / "out.summary.json").read_text())["records"] == 4591
 
 
 def test_annotate_prints_json_for_machines(tmp_path: Path, data: Path) -> None:

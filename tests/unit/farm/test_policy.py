@@ -23,6 +23,7 @@ def rules(draw: st.DrawFn) -> Rules:
         drain_s=draw(st.floats(1, 1_000)),
         utilisation=draw(st.floats(0.1, 1)),
         requests_per_s_per_instance=draw(st.none() | st.floats(0.1, 100)),
+        threads_per_instance=draw(st.none() | st.integers(1, 64)),
     )
 
 
@@ -37,6 +38,7 @@ def samples(draw: st.DrawFn, at_s: float = 0.0) -> Sample:
         arrivals_per_s=draw(rates),
         service_s=draw(st.none() | st.floats(0.001, 10_000)),
         requests_per_s=draw(rates),
+        open_requests=draw(rates),
     )
 
 
@@ -163,10 +165,22 @@ def test_long_jobs_get_one_instance_each_and_short_ones_share() -> None:
     assert short.desired == 2
 
 
+def test_a_few_long_downloads_take_all_threads() -> None:
+    rules = Rules(requests_per_s_per_instance=15.0, threads_per_instance=4)
+    decision, _ = decide(rules, Sample(0, 2, requests_per_s=0.1, open_requests=8), Memory())
+    assert decision.desired == 3, "8 of 8 threads are more than the 80 % that should be busy"
+    assert decision.reason == (
+        "out from 2 to 3: 0.1 requests a second, 15 for each instance, 8 in progress."
+    )
+    calm, _ = decide(rules, Sample(0, 2, requests_per_s=0.1, open_requests=0.4), Memory())
+    assert calm.desired == 2
+    assert "in progress" not in calm.reason
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"minimum": 3, "maximum": 2}, {"minimum": -1}, {"hold_s": -1}, {"drain_s": 0},
-     {"utilisation": 1.1}, {"requests_per_s_per_instance": 0}],
+     {"utilisation": 1.1}, {"requests_per_s_per_instance": 0}, {"threads_per_instance": 0}],
 )  # fmt: skip
 def test_rules_that_contradict_themselves_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"must|agree|utilisation"):

@@ -1,4 +1,4 @@
-"""The supervisor's own habits; tests/e2e/test_up.py runs it with all its parts."""
+"""The supervisor's own habits; tests/e2e runs it with all its parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gas.config import get_settings
-from gas.farm import supervisor
+from gas.farm import parts
+from gas.farm.parts import Maker, Part
 from gas.farm.supervisor import Supervisor
 
 
@@ -21,32 +22,41 @@ def one(tmp_path: Path) -> Supervisor:
     return Supervisor(settings, lambda _line: None)
 
 
-def test_a_second_ctrl_c_does_not_wait(one: Supervisor) -> None:
-    stubborn = subprocess.Popen(["sleep", "60"], start_new_session=True)
-    one._stopping = 1
+def sleeping(seconds: str) -> Part:
+    return Part(
+        "sleeper",
+        "sleeper",
+        lambda _: subprocess.Popen(["sleep", seconds], start_new_session=True),
+        grace_s=60,
+    )
 
-    def press_again() -> None:
-        one._stopping += 1
 
-    threading.Timer(0.2, press_again).start()
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    stubborn = sleeping("60")
+    stubborn.start()
+    process = stubborn.process
+    pressed = threading.Event()
+    threading.Timer(0.2, pressed.set).start()
     begun = time.monotonic()
-    one._stop(stubborn, grace_s=60)
+    parts.stop(stubborn, pressed.is_set)
     assert time.monotonic() - begun < 10
-    assert stubborn.returncode == -9
+    assert process is not None
+    assert process.returncode == -9
 
 
-def test_a_part_that_ends_in_time_is_not_killed(one: Supervisor) -> None:
-    part = subprocess.Popen(["sleep", "0.1"], start_new_session=True)
-    one._stopping = 1
-    one._stop(part, grace_s=60)
-    assert part.returncode == 0
+def test_a_part_that_ends_in_time_is_not_killed() -> None:
+    part = sleeping("0.1")
+    part.start()
+    parts.stop(part, lambda: False)
+    assert part.process is not None
+    assert part.process.returncode == 0
 
 
 def test_a_log_that_is_being_written_is_kept_small(
     one: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "LOG_LIMIT_BYTES", 100)
-    with one._log("web") as log:
+    monkeypatch.setattr(parts, "LOG_LIMIT_BYTES", 100)
+    with Maker(one.settings).open_log("web") as log:
         log.write(b"old\n" * 50)
         log.flush()
         one._mend()

@@ -8,11 +8,13 @@ import pysam
 import pytest
 
 from gas.annotate import bgzf
+from gas.annotate.model import model_path, open_model
 from gas.annotate.pack import Pack
+from gas.annotate.run import annotate
 from gas.errors import PackError
 from gas.reference import manifest, packs
 from gas.reference.build import build
-from tests.annotation import gff_of, synthetic_pack, synthetic_sequence
+from tests.annotation import HEADER, gff_of, infos_of, record, synthetic_pack, synthetic_sequence
 
 FASTA = f">1 the first\n{synthetic_sequence()}\n".encode()
 GFF = ("##gff-version 3\n#note\n" + gff_of("1")).encode()
@@ -56,6 +58,20 @@ def test_case_and_line_length_do_not_matter(tmp_path: Path) -> None:
         assert genome.fetch("1") == synthetic_sequence()
 
 
+def test_ambiguous_bases_are_kept_and_agree_with_what_they_stand_for(tmp_path: Path) -> None:
+    """IUPAC, lower case: R at 104 stands for A or G, so REF G is no mismatch, and with it the codon
+    is GCT; beside it, where no REF says which, the codon cannot be told."""
+    sequence = synthetic_sequence()
+    pack = made(tmp_path, f">1\n{sequence[:103].lower()}r{sequence[104:].lower()}\n".encode())
+    with pysam.FastaFile(str(pack.fasta)) as genome:
+        assert genome.fetch("1", 101, 106) == f"{sequence[101:103]}R{sequence[104:106]}"
+    body = record(104, "G", "A") + record(104, "R", "A") + record(106, sequence[105], "A")
+    (tmp_path / "in.vcf").write_bytes(HEADER + body)
+    annotate(tmp_path / "in.vcf", tmp_path / "out.vcf.gz", pack)
+    terms = [info.split(b"|")[1:2] for info in infos_of(tmp_path / "out.vcf.gz")]
+    assert terms == [[b"missense_variant"], [], [b"coding_sequence_variant"]]
+
+
 @pytest.mark.parametrize(
     ("fasta", "gff", "says", "line"),
     [
@@ -72,7 +88,8 @@ def test_case_and_line_length_do_not_matter(tmp_path: Path) -> None:
         (FASTA, b"1\tx\tgene\t0\t5\t.\t+\t.\tID=a\n", "whole numbers", 1),
         (FASTA, b"1\tx\tgene\t1\t5000\t.\t+\t.\tID=a\n", "ends at 5,000", 1),
         (FASTA, b"1\tx\tgene\t1\t5\t.\tx\t.\tID=a\n", "strand", 1),
-        (FASTA, b"1\tx\tCDS\t1\t5\t.\t+\t.\tID=a\n", "phase", 1),
+        (FASTA, b"1\tx\tCDS\t1\t5\t.\t+\t7\tID=a\n", "phase", 1),
+        (FASTA, b"1\tx\tgene\t1\t5\t.\t+\t.\tID=a\n", "No gene of these", None),
         (FASTA, b"chr1\tx\tgene\t1\t5\t.\t+\t.\tID=a\n", "no contig of the genome", None),
     ],
 )
@@ -96,9 +113,48 @@ def test_genes_of_other_contigs_are_left_out_with_a_note(tmp_path: Path) -> None
 
 def test_a_gff_without_coding_genes_is_noted(tmp_path: Path) -> None:
     (tmp_path / "g.fa").write_bytes(FASTA)
-    (tmp_path / "g.gff3").write_bytes(b"1\tx\tgene\t1\t5\t.\t+\t.\tID=a\n")
+    (tmp_path / "g.gff3").write_bytes(
+        b"1\tx\tgene\t1\t5\t.\t+\t.\tID=a\n1\tx\texon\t1\t5\t.\t+\t.\tParent=a\n"
+    )
     notes = build("mine", [tmp_path / "g.fa"], [tmp_path / "g.gff3"], tmp_path / "p").notes
     assert len(notes) == 2
+
+
+def test_faults_of_genes_are_noted_with_the_lines_of_the_input(tmp_path: Path) -> None:
+    (tmp_path / "g.fa").write_bytes(FASTA)
+    bad = (
+        "1\tx\tmRNA\t1000\t1100\t.\t+\t.\tID=bad{0};Parent=gene:G1\n"
+        "1\tx\tCDS\t1000\t1100\t.\t+\t0\tParent=bad{0}\n"
+        "1\tx\texon\t1001\t1100\t.\t+\t.\tParent=bad{0}\n"
+    )
+    (tmp_path / "g.gff3").write_bytes(GFF + b"# a note\n" + bad.format("").encode())
+    built = build("mine", [tmp_path / "g.fa"], [tmp_path / "g.gff3"], tmp_path / "p")
+    # The CDS is line 11: six lines of the good gene behind two of comments, and a comment.
+    assert built.notes == [
+        "g.gff3 line 11: bad left out: its CDS 1000-1100 is not within an exon",
+        "1 transcripts were left out, as told above or like them.",
+    ]
+    many = "".join(bad.format(number) for number in range(30))
+    (tmp_path / "g.gff3").write_bytes(GFF + many.encode())
+    notes = build("many", [tmp_path / "g.fa"], [tmp_path / "g.gff3"], tmp_path / "p").notes
+    assert notes[-2:] == [
+        "... and 10 more faults of the gene models.",
+        "30 transcripts were left out, as told above or like them.",
+    ]
+
+
+def test_the_compiled_model_is_part_of_the_pack(tmp_path: Path) -> None:
+    pack = made(tmp_path)
+    model = model_path(pack, pack.path)
+    assert model.name in pack.manifest["files"]  # type: ignore[operator]
+    open_model(pack, tmp_path / "unused").close()
+    manifest.verify(pack)
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
+    with pytest.raises(PackError, match=r"model-.* differs from its sha256"):
+        manifest.verify(pack)
+    # A later version of GAS removes it and makes its own.
+    model.unlink()
+    manifest.verify(pack)
 
 
 def test_a_pack_of_that_name_is_not_replaced_unasked(tmp_path: Path) -> None:

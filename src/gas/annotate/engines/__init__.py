@@ -11,7 +11,8 @@ contract suite (tests/contract/test_engines.py).
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import importlib.util
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +30,9 @@ Record = list[bytes]
 class InfoField:
     """The INFO key that an engine adds, and the layout of its value.
 
-    The summary finds its columns by name: ``Consequence``; ``SYMBOL`` or ``gene``; ``Feature`` or
-    ``transcript``; ``HGVSp``, ``HGVSc``, ``amino_acid_change`` or ``dna_change``.
+    The summary finds its columns by name: ``Consequence``; ``SYMBOL`` or ``gene``; ``BIOTYPE`` or
+    ``biotype``; ``Feature`` or ``transcript``; ``HGVSp``, ``HGVSc``, ``amino_acid_change`` or
+    ``dna_change``.
     """
 
     key: str
@@ -52,7 +54,8 @@ class Context:
 
 
 class Source(Protocol):
-    """An input VCF that an engine may read through before it is asked (``gas.annotate.vcf``)."""
+    """An input VCF that an engine may read through before it is asked (``gas.annotate.vcf``); for
+    an engine that is ``parallel`` perhaps a part of one."""
 
     def records(self) -> Iterator[tuple[int, Record]]:
         """Every record in the output's order and its 1-based line number. Each call starts anew."""
@@ -78,8 +81,8 @@ class TallyingSession(Session, Protocol):
 
     A run that finds this method calls it in place of ``annotate``. The second list holds, for each
     record, what ``gas.annotate.summary.Layout.heads`` would find in its entry: a tuple with one
-    item per row, the row's columns from the consequence to the gene joined by ``|``; or None where
-    there is no entry of the engine's key. Sharing equal tuples saves time.
+    item per row, the row's columns from the consequence to the gene and its biotype joined by
+    ``|``; or None where there is no entry of the engine's key. Sharing equal tuples saves time.
     """
 
     def annotate_with_heads(
@@ -87,12 +90,27 @@ class TallyingSession(Session, Protocol):
     ) -> tuple[Sequence[bytes], Sequence[tuple[bytes, ...] | None]]: ...
 
 
+class KnowingSession(Session, Protocol):
+    """A session that can say which records somebody has seen before."""
+
+    #: Places, in the last slice, of records with an ALT allele that an allele source of the
+    #: reference lists; None where there is none to ask.
+    known: Collection[int] | None
+    #: The place of each record in the last slice whose ID is to be filled where it is ``.``, and
+    #: with what; empty where nobody asked for it.
+    ids: Mapping[int, bytes]
+
+
 class Engine(Protocol):
-    """One way to annotate. Stateless: a session holds the state."""
+    """One way to annotate. Stateless: a session holds the state.
+
+    It may have ``data(pack) -> str``, what it reads in place of the pack's gene models, as it goes
+    into the header; and ``extra_info(pack)``, the INFO keys that it adds beside its own.
+    """
 
     name: str
     #: True where ``Session.annotate`` depends on its arguments alone, so that slices of a file may
-    #: be worked on by several processes.
+    #: be worked on by several processes, on several hosts.
     parallel: bool
 
     def version(self) -> str:
@@ -115,7 +133,30 @@ DEFAULT = "gas"
 ENGINES: dict[str, str] = {
     "csq": "gas.annotate.engines.csq:CsqEngine",
     "gas": "gas.annotate.engines.gas:GasEngine",
+    "vep": "gas.annotate.engines.vep:VepEngine",
 }
+
+#: engine -> (module, what to install): what the plain package does not bring.
+EXTRAS: dict[str, tuple[str, str]] = {"vep": ("vepyr", "gas[vep]")}
+
+
+def offered() -> list[str]:
+    """The engines whose parts are all installed here."""
+    return [name for name in ENGINES if name not in EXTRAS or _is_there(EXTRAS[name][0])]
+
+
+def check_installed(name: str) -> None:
+    """Raises EngineError where a part of the engine ``name`` is not installed here."""
+    module, package = EXTRAS.get(name, ("", ""))
+    if module and not _is_there(module):
+        raise EngineError(
+            f"The engine {name} needs the package {module}, which is not installed here.",
+            hint=f"Install it: pip install '{package}'.",
+        )
+
+
+def _is_there(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def load(name: str, options: Mapping[str, str] | None = None) -> Engine:

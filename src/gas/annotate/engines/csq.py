@@ -28,21 +28,19 @@ Method: Danecek and McCarthy, BCFtools/csq: haplotype-aware variant consequences
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from gas.annotate.engines import Context, InfoField, Record, Source
-from gas.annotate.engines.csq_skeleton import MISMATCH, PHASED, UNFIT, Plan, Route, line_of, write
+from gas.annotate.engines.csq_skeleton import PHASED, Plan, Route, write
+from gas.annotate.engines.outside import MISMATCH, UNFIT, answers, cut, entry_of, line_of, run
 from gas.annotate.fit import REF_MISMATCH, plain_alts
 from gas.annotate.pack import Pack
-from gas.errors import EngineError, TransientError
 
 _KEY = "BCSQ"
-_POLL_S = 0.05
+_TOOL = "bcftools csq"
 
 
 class CsqEngine:
@@ -80,9 +78,9 @@ class CsqEngine:
             for route, paths in parts.items()
             for part in paths
         ]
-        _run(commands, context)
+        run(commands, context, _TOOL)
         session = CsqSession(
-            plan, {route: _answers(map(_answer, paths)) for route, paths in parts.items()}
+            plan, {route: answers(map(_answer, paths)) for route, paths in parts.items()}
         )
         try:
             yield session
@@ -99,11 +97,8 @@ class CsqSession:
         self._next = 0
 
     def annotate(self, records: Sequence[Record]) -> Sequence[bytes]:
-        first = self._next
+        marks = cut(self._plan.marks, self._next, len(records))
         self._next += len(records)
-        marks = self._plan.marks[first : self._next]
-        if len(marks) != len(records):
-            raise EngineError("The input changed while it was read.", hint="Try again.")
         return [
             self._entry(record, mark) if mark > MISMATCH else (b"", REF_MISMATCH)[mark - UNFIT]
             for record, mark in zip(records, marks, strict=True)
@@ -118,20 +113,11 @@ class CsqSession:
         return entry
 
     def _answer(self, route: Route, asked: bytes) -> bytes:
-        line = next(self._answers[route], b"")
-        if not line.startswith(asked):
-            raise EngineError(
-                "bcftools csq answered out of step: asked for "
-                f"{asked.decode(errors='replace')[:80].strip()!r}, "
-                f"it said {line.decode(errors='replace')[:80].strip()!r}."
-            )
-        end = line.find(b"\t", len(asked))
-        entry = line[len(asked) :].rstrip(b"\n") if end < 0 else line[len(asked) : end]
-        return b"" if entry == b"." else entry
+        return entry_of(next(self._answers[route], b""), asked, _TOOL)
 
     def close(self) -> None:
-        for answers in self._answers.values():
-            answers.close()  # type: ignore[attr-defined]  # a generator: closes its file
+        for lines in self._answers.values():
+            lines.close()  # type: ignore[attr-defined]  # a generator: closes its file
 
 
 def _command(pack: Pack, route: Route, skeleton: Path, answer: Path) -> list[str]:
@@ -153,60 +139,3 @@ def _command(pack: Pack, route: Route, skeleton: Path, answer: Path) -> list[str
 
 def _answer(skeleton: Path) -> Path:
     return skeleton.with_suffix(".answer.vcf")
-
-
-def _answers(paths: Iterator[Path]) -> Iterator[bytes]:
-    for path in paths:
-        with path.open("rb") as lines:
-            for line in lines:
-                if line[:1] != b"#":
-                    yield line
-
-
-def _run(commands: list[list[str]], context: Context) -> None:
-    """Run all, ``context.workers`` at a time; none is left running. Raises EngineError,
-    TransientError or Cancelled."""
-    running: list[tuple[subprocess.Popen[bytes], Path]] = []
-    try:
-        for number, command in enumerate(commands):
-            if len(running) >= context.workers:
-                _finish(*running.pop(0), context.check_cancelled)
-            said = context.scratch / f"csq-{number}.stderr"
-            with said.open("wb") as stderr:
-                process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr
-                )
-            running.append((process, said))
-        while running:
-            _finish(*running[0], context.check_cancelled)
-            running.pop(0)
-    finally:
-        for process, _ in running:
-            process.kill()
-            process.wait()
-
-
-def _finish(
-    process: subprocess.Popen[bytes], said: Path, check_cancelled: Callable[[], None]
-) -> None:
-    while True:
-        try:
-            code = process.wait(_POLL_S)
-            break
-        except subprocess.TimeoutExpired:
-            try:
-                check_cancelled()
-            except BaseException:
-                process.kill()
-                process.wait()
-                raise
-    if code == 0:
-        return
-    if code == -signal.SIGKILL:
-        raise TransientError("bcftools csq was killed, perhaps for lack of memory.")
-    text = " ".join(said.read_text(errors="replace").split())[-500:]
-    why = f"stopped by signal {-code}" if code < 0 else f"exit code {code}"
-    raise EngineError(
-        f"bcftools csq failed ({why}): {text or 'it gave no reason'}",
-        hint="Check the reference with `gas reference verify`.",
-    )

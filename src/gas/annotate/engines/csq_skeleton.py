@@ -1,8 +1,6 @@
-"""Skeleton VCFs: what bcftools csq is asked, in lines of our own making.
+"""Skeleton VCFs: what bcftools csq is asked, in lines of our own making (``outside``).
 
-Nothing of the input gets into them but a position, bases and phased allele numbers; contigs carry
-the reference's names, samples are called S1, S2, ... So a hostile header, INFO or FORMAT never
-reaches bcftools.
+Beside a position and bases they hold phased allele numbers; samples are called S1, S2, ...
 """
 
 from __future__ import annotations
@@ -16,14 +14,14 @@ from typing import BinaryIO, NamedTuple
 
 from gas.annotate.contigs import ContigNames
 from gas.annotate.engines import Context, Record, Source
-from gas.annotate.fit import plain_alts, why_not
+from gas.annotate.engines.outside import CHECK_EVERY, LOCAL, header_of, judge, line_of
+from gas.annotate.fit import plain_alts
 from gas.annotate.genome import Genome
 from gas.annotate.pack import Pack
 
-#: One mark per record: passed through; REF differs; asked by itself; asked as a haplotype too.
-UNFIT, MISMATCH, LOCAL, PHASED = range(4)
+#: A record's mark beside those of ``outside``: asked by itself, and as a haplotype too.
+PHASED = LOCAL + 1
 
-_CHECK_EVERY = 1024
 _phased_genotype = re.compile(rb"(?:\d+|\.)(?:\|(?:\d+|\.))?|\./\.").fullmatch
 _allele = re.compile(rb"\d+")
 
@@ -33,16 +31,6 @@ class Route(NamedTuple):
 
     phased: bool
     genetic_code: int
-
-
-def line_of(contig: str, record: Record, alts: list[bytes]) -> bytes:
-    """The skeleton's line up to and without its INFO."""
-    return b"%s\t%d\t.\t%s\t%s\t.\t.\t" % (
-        contig.encode(),
-        int(record[1]),
-        record[3].upper(),
-        b",".join(alts).upper(),
-    )
 
 
 class Skeleton:
@@ -116,7 +104,7 @@ def write(source: Source, pack: Pack, context: Context) -> Plan:
     try:
         with Genome(pack.fasta) as genome:
             for number, (_, record) in enumerate(source.records()):
-                if number % _CHECK_EVERY == 0:
+                if number % CHECK_EVERY == 0:
                     context.check_cancelled()
                 plan.marks.append(_ask(plan, record, genome, samples, context.scratch))
     finally:
@@ -126,13 +114,10 @@ def write(source: Source, pack: Pack, context: Context) -> Plan:
 
 
 def _ask(plan: Plan, record: Record, genome: Genome, samples: int, scratch: Path) -> int:
-    if why_not(record, plan.names, plan.pack.contigs) is not None:
-        return UNFIT
+    mark = judge(record, plan.names, plan.pack, genome)
+    if mark != LOCAL:
+        return mark
     contig, code = plan.contig_of(record)
-    start0 = int(record[1]) - 1
-    ref = record[3].upper()
-    if genome.bases(contig, start0, start0 + len(ref)) != ref:
-        return MISMATCH
     alts = plain_alts(record)
     line = line_of(contig, record, alts) + b"."
     _skeleton(plan, Route(False, code), 0, scratch).add(contig, line + b"\n")
@@ -149,21 +134,8 @@ def _skeleton(plan: Plan, route: Route, samples: int, scratch: Path) -> Skeleton
     if known is None:
         kind = "phased" if route.phased else "local"
         path = scratch / f"csq-{kind}-{route.genetic_code}.vcf"
-        known = plan.skeletons[route] = Skeleton(path, _header(plan.pack, samples), route.phased)
+        known = plan.skeletons[route] = Skeleton(path, header_of(plan.pack, samples), route.phased)
     return known
-
-
-def _header(pack: Pack, samples: int) -> bytes:
-    columns = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
-    if samples:
-        columns += ["FORMAT", *(f"S{i}" for i in range(1, samples + 1))]
-    lines = [
-        "##fileformat=VCFv4.2",
-        *(f"##contig=<ID={name},length={length}>" for name, length in pack.contigs.items()),
-        '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">',
-        "\t".join(columns),
-    ]
-    return "".join(f"{line}\n" for line in lines).encode()
 
 
 # -- genotypes -------------------------------------------------------------------------------------
@@ -178,7 +150,7 @@ def phased_samples(source: Source, context: Context) -> int:
     samples = 0
     good: set[bytes] = set()
     for number, (_, record) in enumerate(source.records()):
-        if number % _CHECK_EVERY == 0:
+        if number % CHECK_EVERY == 0:
             context.check_cancelled()
         found = set(_genotypes(record))
         new = found - good

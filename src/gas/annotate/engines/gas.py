@@ -59,18 +59,22 @@ class GasEngine:
 
     @classmethod
     def with_options(cls, options: Mapping[str, str]) -> GasEngine:
-        """``fields`` (names joined by commas), ``pick`` (csq.PICK_MODES), ``distance`` (bases).
-        Raises EngineError for anything else."""
-        unknown = sorted(set(options) - {"fields", "pick", "distance"})
+        """``fields`` (names joined by commas), ``pick`` (csq.PICK_MODES), ``distance`` (bases),
+        ``fill-id`` (yes or no). Raises EngineError for anything else."""
+        unknown = sorted(set(options) - {"fields", "pick", "distance", "fill-id"})
         if unknown:
             raise EngineError(f"There is no option {', '.join(unknown)}.")
         distance = options.get("distance", str(Options.distance))
         if not distance.isascii() or not distance.lstrip("-").isdigit():
             raise EngineError(f"The distance is {distance!r}.", hint="Give it in bases.")
+        fill_id = options.get("fill-id", "no")
+        if fill_id not in ("yes", "no"):
+            raise EngineError(f"fill-id is {fill_id!r}.", hint="Give yes or no.")
         fields = tuple(
             name.strip() for name in options.get("fields", "").split(",") if name.strip()
         )
-        return cls(Options(fields, options.get("pick", Options.pick), int(distance)))
+        pick = options.get("pick", Options.pick)
+        return cls(Options(fields, pick, int(distance), fill_id == "yes"))
 
     def version(self) -> str:
         return f"gas {__version__}, rules {_VERSION} (Ensembl VEP 115)"
@@ -94,7 +98,7 @@ class GasEngine:
 
 
 class GasSession:
-    """See ``gas.annotate.engines.Session`` and ``TallyingSession``."""
+    """See ``gas.annotate.engines.Session``, ``TallyingSession`` and ``KnowingSession``."""
 
     def __init__(
         self,
@@ -112,6 +116,9 @@ class GasSession:
         self._names = ContigNames.of(pack)
         #: Where the last records were: the next ones follow them.
         self._work: Contig | None = None
+        #: See ``KnowingSession``.
+        self.known: set[int] | None = set() if sources is not None and sources.has_alleles else None
+        self.ids: dict[int, bytes] = {}
         if options.plain:
             self.annotate_with_heads = self._annotate
 
@@ -122,6 +129,9 @@ class GasSession:
     def _annotate(self, records: Sequence[Record]) -> tuple[list[bytes], list[Titles]]:
         out: list[bytes] = []
         titles: list[Titles] = []
+        if self.known is not None:
+            self.known = set()
+        self.ids = {}
         start = 0
         while start < len(records):
             contig = records[start][0]
@@ -149,7 +159,12 @@ class GasSession:
             entries: list[bytes] = []
             work.add(part, entries, titles)
             if self._sources:
-                _add_known(part, entries, self._sources.join(contig, part), self._mark)
+                known = self._sources.join(contig, part)
+                _add_known(part, entries, known, self._mark)
+                if self.known is not None:
+                    self.known |= {len(out) + i for i, found in known.items() if found.allele}
+                if self._options.fill_id:
+                    self.ids |= {len(out) + i: _id_of(found) for i, found in known.items()}
             out += entries
         span = abs(int(records[-1][1]) - int(records[0][1]))
         self._model.release(len(records), span)
@@ -159,21 +174,28 @@ def _add_known(
     records: Sequence[Record], entries: list[bytes], known: Mapping[int, Known], mark: str
 ) -> None:
     """Put what the sources know into the entries, and take the marks out."""
-    for i, found in known.items():
-        entry = entries[i]
-        if len(found.ids) == 1:
-            entry = entry.replace(_MARK_BYTES, found.ids[0])
-        elif any(found.ids) and _MARK_BYTES in entry:
-            entry = _with_ids(records[i], entry, found.ids)
-        if found.info and entry != REF_MISMATCH:
-            entry = b"%b;%b" % (entry, found.info) if entry else found.info
-        entries[i] = entry
     if mark:
-        entries[:] = [entry.replace(_MARK_BYTES, b"") for entry in entries]
+        get, gone = known.get, Known((), b"", allele=False)
+        entries[:] = [
+            entry.replace(_MARK_BYTES, b"")
+            if not (ids := get(i, gone).ids)
+            else entry.replace(_MARK_BYTES, ids[0])
+            if len(ids) == 1
+            else _with_ids(records[i], entry, ids)
+            for i, entry in enumerate(entries)
+        ]
+    for i, found in known.items():
+        if found.info and entries[i] != REF_MISMATCH:
+            entries[i] = entries[i] + b";" + found.info if entries[i] else found.info
+
+
+def _id_of(found: Known) -> bytes:
+    """The identifiers of all alleles as an ID column has them: each once, joined by ``;``."""
+    return b";".join(dict.fromkeys(i for of in found.ids for i in of.split(b"&") if i))
 
 
 def _with_ids(record: Record, entry: bytes, ids: Sequence[bytes]) -> bytes:
-    """``entry`` of a record with several ALTs, each with its own ``ids``."""
+    """The rows of several alleles, each with the ids of its own."""
     alts = record[4].decode("utf-8", "replace").split(",")
     variants = parse_alleles(int(record[1]), record[3].decode("utf-8", "replace"), alts)
     of = {v.label.encode(): i for v, i in zip(variants, ids, strict=True) if v}

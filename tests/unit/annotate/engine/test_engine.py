@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from gas.annotate.compile import compile_model
 from gas.annotate.csq import COLUMNS, Options, Row, pick_rows, row
 from gas.annotate.effects import Effect
 from gas.annotate.engines.gas import GasEngine
-from gas.annotate.model import Model, open_model
+from gas.annotate.model import Model, model_path, open_model
 from gas.annotate.transcript import Labels, Transcript
 from gas.errors import EngineError, PackError
 from tests.unit.annotate.engine.worlds import World, random_world, session, write_pack
@@ -139,6 +140,40 @@ def test_a_pack_that_cannot_be_written_is_compiled_elsewhere(tmp_path: Path) -> 
     assert len(list(scratch.glob("model-*"))) == 1
     (source / ".model.lock").rmdir()
     open_model(pack, tmp_path / "nowhere").close()
+
+
+def test_a_pack_that_cannot_be_written_is_compiled_once(tmp_path: Path) -> None:
+    """Its cache keeps what was compiled from it, for every later run."""
+    source, scratch = tmp_path / "pack", tmp_path / "scratch"
+    source.mkdir()
+    scratch.mkdir()
+    pack = replace(write_pack(WORLD, source), cache=tmp_path / "cache" / "world")
+    gff = "1\tx\tlnc_RNA\t100\t500\t.\t+\t.\tID=t\n1\tx\texon\t100\t500\t.\t+\t.\tParent=t\n"
+    (source / "genes.gff3.gz").write_text(gff)
+    (source / ".model.lock").mkdir()
+    open_model(pack, scratch).close()
+    (kept,) = (tmp_path / "cache" / "world").glob("model-*")
+    first = kept.stat()
+    (source / "genes.gff3.gz").unlink()  # compiling again would need it
+    open_model(pack, scratch).close()
+    assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
+    assert not list(scratch.iterdir())
+
+
+def test_what_earlier_versions_compiled_is_removed(tmp_path: Path) -> None:
+    pack = write_pack(WORLD, tmp_path)
+    (tmp_path / "genes.gff3.gz").write_text(
+        "1\tx\tlnc_RNA\t100\t500\t.\t+\t.\tID=t\n1\tx\texon\t100\t500\t.\t+\t.\tParent=t\n"
+    )
+    ours = model_path(pack, tmp_path).name
+    version = int(ours.split("-")[1])
+    old = [f"model-{'f' * 16}.bin", f"model-{version - 1}-{'f' * 16}.bin"]
+    gone = [*old, f"model-{version}-{'f' * 16}.bin"]
+    newer = f"model-{version + 1}-{'f' * 16}.bin"
+    for name in [*gone, newer]:
+        (tmp_path / name).touch()
+    open_model(pack, tmp_path).close()
+    assert {path.name for path in tmp_path.glob("model-*")} == {ours, newer}
 
 
 def test_an_unknown_contig_and_odd_records_are_passed_over(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gas.annotate.compile import compile_model
+from gas.annotate.contigs import ContigNames
 from gas.annotate.csq import COLUMNS, Options
 from gas.annotate.engines.gas import GasSession
 from gas.annotate.model import Model
@@ -39,7 +40,7 @@ def _session(folder: Path, name: str, text: str, file: str = "s.vcf") -> GasSess
     model = Model(folder / "model.bin", pack)
     (folder / file).write_text(text)
     target = pack.path / f"source-{name}.bin"
-    spec = compile_source(name, folder / file, target, model, pack.contigs).spec
+    spec = compile_source(name, [folder / file], target, model, ContigNames.of(pack)).spec
     pack = replace(pack, manifest={**pack.manifest, "sources": [spec.to_json()]})
     return GasSession(model, pack, Options(), sources=Sources(pack, model))
 

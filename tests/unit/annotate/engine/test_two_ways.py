@@ -11,7 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gas.annotate.effects import effect
+from gas.annotate.engines.gas import GasEngine
 from gas.annotate.hgvs import Strands
+from gas.annotate.summary import Layout
 from gas.annotate.variant import parse_alleles
 from tests.unit.annotate.engine.worlds import (
     CONTIG,
@@ -33,7 +35,8 @@ def _compare(seed: int, records: int) -> None:
         for pos, ref, alts in drawn
     ]
     with TemporaryDirectory() as folder:
-        entries = session(world, Path(folder)).annotate(lines)
+        entries, heads = session(world, Path(folder)).annotate_with_heads(lines)
+    assert heads == Layout(GasEngine().info()).heads(entries)
     for (pos, ref, alts), entry in zip(drawn, entries, strict=True):
         assert entry.decode() == plain_entry(world, transcripts, pos, ref, alts), (seed, pos)
 

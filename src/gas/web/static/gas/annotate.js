@@ -1,5 +1,6 @@
-// The annotate page: shows what was chosen, and refuses what the plan does not take before it is
-// sent. The server checks the same again. Without this script the form works as any form does.
+// The annotate page: shows what was chosen, refuses what the plan does not take before it is sent,
+// and has upload.js send it. The server checks the same again. Without this script the form works as
+// any form does.
 "use strict";
 
 (() => {
@@ -7,6 +8,8 @@
   const input = form.querySelector("input[type=file]");
   const about = document.getElementById("file-about");
   const submit = document.getElementById("submit");
+  const progress = document.getElementById("upload-progress");
+  const service = { url: form.dataset.uploadsUrl, csrf: form.elements.csrfmiddlewaretoken.value };
   const maxBytes = "maxBytes" in form.dataset ? Number(form.dataset.maxBytes) : Infinity;
   const UNITS = ["KB", "MB", "GB", "TB"];
 
@@ -33,9 +36,32 @@
     return "";
   }
 
-  function show() {
+  // For a person whose uploads broke off too often, on this page or others.
+  function discarder() {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "secondary outline small";
+    button.textContent = "Discard them";
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      try {
+        await gasUpload.discard(service);
+        show();
+      } catch (failure) {
+        show(failure);
+      }
+    });
+    return button;
+  }
+
+  // `refusal`: why the service did not take the file, where it was sent.
+  function show(refusal = null) {
     const file = input.files[0];
-    const wrong = file ? fault(file) : "";
+    const wrong = refusal ? refusal.message : file ? fault(file) : "";
+    const tooLarge = refusal ? refusal.status === 413 && form.dataset.plansUrl : file && file.size > maxBytes;
+    input.disabled = false;
+    form.elements.upload.value = "";
+    progress.hidden = true;
     about.replaceChildren();
     if (file) {
       const name = document.createElement("bdi");
@@ -45,29 +71,40 @@
         const why = document.createElement("strong");
         why.textContent = wrong;
         about.append(document.createElement("br"), why);
-        if (file.size > maxBytes) {
+        if (tooLarge) {
           const plans = document.createElement("a");
           plans.href = `${form.dataset.plansUrl}?size=${file.size}`;
           plans.textContent = "See the plans";
           about.append(" ", plans);
         }
+        if (refusal?.status === 429) about.append(document.createElement("br"), discarder());
       }
     }
     input.toggleAttribute("aria-invalid", false);
     if (wrong) input.setAttribute("aria-invalid", "true");
     about.classList.toggle("wrong", wrong !== "");
-    submit.disabled = !file || wrong !== "";
+    submit.disabled = !file || (wrong !== "" && !refusal);
     submit.textContent = "Annotate";
     submit.removeAttribute("aria-busy");
   }
 
-  input.addEventListener("change", show);
-  form.addEventListener("submit", () => {
-    // After the browser has taken the form's values; a second click would send it twice.
-    submit.disabled = true;
+  input.addEventListener("change", () => show());
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const file = input.files[0];
+    submit.disabled = input.disabled = true;
     submit.setAttribute("aria-busy", "true");
     submit.textContent = "Uploading";
+    progress.hidden = false;
+    progress.max = file.size;
+    progress.value = 0;
+    try {
+      form.elements.upload.value = await gasUpload.send(file, service, (bytes) => (progress.value = bytes));
+      HTMLFormElement.prototype.submit.call(form); // with the upload's id instead of the file
+    } catch (failure) {
+      show(failure);
+    }
   });
-  window.addEventListener("pageshow", show);
+  window.addEventListener("pageshow", () => show());
   show();
 })();

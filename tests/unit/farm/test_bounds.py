@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from gas.config import SettingsError, get_settings
+from gas.farm.bounds import Bounds
+
+
+@pytest.mark.parametrize(
+    ("text", "minimum", "maximum"),
+    [("2..10", 2, 10), ("3", 3, 3), (" 1..64 ", 1, 64), ("4..4", 4, 4)],
+)
+def test_a_number_or_a_range(text: str, minimum: int, maximum: int) -> None:
+    assert Bounds.parse(text) == Bounds(minimum, maximum)
+    assert Bounds.parse(str(Bounds(minimum, maximum))) == Bounds(minimum, maximum)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "0..3", "10..2", "2..", "..10", "2...10", "2-10", "65", "-1", "two", "²"]
+)
+@pytest.mark.parametrize("variable", ["GAS_ANNOTATORS", "GAS_WEB_WORKERS"])
+def test_anything_else_is_refused_by_the_setting_s_name(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    get_settings.cache_clear()
+    try:
+        with pytest.raises(SettingsError, match=variable):
+            get_settings()
+    finally:
+        get_settings.cache_clear()
