@@ -227,8 +227,7 @@ class AlleleSource:
             (i, mapped[start:end])
             for i, start, end in zip(hits.tolist(), starts, ends, strict=True)
         ]
-        self._release((last - first) * _KEY_BYTES + sum(end - start for start, end in
-                      zip(starts, ends, strict=True)))  # fmt: skip
+        self._release((last - first) * _KEY_BYTES + int(offsets[last] - offsets[first]))
         return found
 
     def _release(self, touched_bytes: int) -> None:

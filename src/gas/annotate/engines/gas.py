@@ -174,19 +174,17 @@ def _add_known(
     records: Sequence[Record], entries: list[bytes], known: Mapping[int, Known], mark: str
 ) -> None:
     """Put what the sources know into the entries, and take the marks out."""
+    for i, (ids, info, _) in known.items():
+        entry = entries[i]
+        if len(ids) == 1:
+            entry = entry.replace(_MARK_BYTES, ids[0])
+        elif ids and _MARK_BYTES in entry:
+            entry = _with_ids(records[i], entry, ids)
+        if info and entry != REF_MISMATCH:
+            entry = entry + b";" + info if entry else info
+        entries[i] = entry
     if mark:
-        get, gone = known.get, Known((), b"", allele=False)
-        entries[:] = [
-            entry.replace(_MARK_BYTES, b"")
-            if not (ids := get(i, gone).ids)
-            else entry.replace(_MARK_BYTES, ids[0])
-            if len(ids) == 1
-            else _with_ids(records[i], entry, ids)
-            for i, entry in enumerate(entries)
-        ]
-    for i, found in known.items():
-        if found.info and entries[i] != REF_MISMATCH:
-            entries[i] = entries[i] + b";" + found.info if entries[i] else found.info
+        entries[:] = [entry.replace(_MARK_BYTES, b"") for entry in entries]
 
 
 def _id_of(found: Known) -> bytes:
