@@ -130,6 +130,13 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="Processes that one annotation may use (`--workers`)."
     )
 
+    shard_bytes: int = Field(
+        16 << 20,
+        ge=0,
+        description="A file larger than this is annotated in shards of about so many bytes of "
+        "text, by all annotators; `0`: never.",
+    )
+
     protection: Literal["none", "asg", "ecs"] = Field(
         "none",
         description="What an annotator protects itself by before it takes a job: `asg`, its "
@@ -514,6 +521,11 @@ class Settings(BaseSettings):
     def run_dir(self) -> Path:
         """What the running processes tell each other: locks, counters, the farm's state."""
         return self.service_dir / "run"
+
+    @property
+    def instance_lock(self) -> Path:
+        """What the workers of this machine share its protection by; outlives a supervisor."""
+        return self.run_dir / ".instance"
 
     @property
     def mail_dir(self) -> Path:

@@ -26,9 +26,9 @@ from gas.config import Settings, get_settings, override_environment
 from gas.errors import GasError
 from gas.farm import first_start, parts, schema, status
 from gas.farm.elastic import Elastic
-from gas.farm.farm_status import report
 from gas.farm.parts import POSTGRES, UTILITIES, Maker, Part
 from gas.farm.reload import Rolling
+from gas.farm.report import report
 from gas.farm.team import Team
 
 POLL_S = 0.2
