@@ -11,6 +11,7 @@ from bench.table import Row, show
 BENCHES = {
     "engine": "bench.engine",
     "farm": "bench.farm",
+    "shards": "bench.shards",
     "sources": "bench.sources",
     "tenants": "bench.tenants",
     "validate": "bench.validate",

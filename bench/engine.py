@@ -95,7 +95,7 @@ def _beside_csq(folder: Path) -> Iterator[Row]:
 
 
 def _two_workers(folder: Path) -> Iterator[Row]:
-    big = _repeat(folder, 4)
+    big = repeat(folder, 4)
     one, two = [], []
     for _ in range(PAIRS):
         one.append(run(GAS, big, folder).wall_s)
@@ -116,7 +116,7 @@ def _flat(folder: Path) -> Iterator[Row]:
     start = run(GAS, _headers_only(folder), folder).cpu_s
     few = statistics.median(run(GAS, short, folder).cpu_s for _ in range(PAIRS)) - start
     times = 42
-    many = run(GAS, _repeat(folder, times), folder).cpu_s - start
+    many = run(GAS, repeat(folder, times), folder).cpu_s - start
     yield Row("gas, 5 million records", times * RECORDS / many, "records/s",
               "10 thousand records, start-up apart", count / few)  # fmt: skip
 
@@ -140,7 +140,7 @@ def _many_samples(folder: Path) -> Iterator[Row]:
     wide.unlink()
 
 
-def _repeat(folder: Path, times: int) -> Path:
+def repeat(folder: Path, times: int) -> Path:
     """The file with every record so often, still sorted."""
     path = folder / f"times{times}.vcf"
     if not path.exists():

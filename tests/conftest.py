@@ -11,7 +11,7 @@ import pytest
 
 from gas.storage.s3 import S3Storage
 from tests import s3
-from tests.fakes import FakeClock, FakeCold, FakeMailer, FakeRunner
+from tests.fakes import FakeClock, FakeCold, FakeMailer, FakeRunner, FakeShardRunner
 
 if TYPE_CHECKING:
     from gas.accounts.models import User
@@ -76,6 +76,11 @@ def runner() -> FakeRunner:
 
 
 @pytest.fixture
+def shard_runner() -> FakeShardRunner:
+    return FakeShardRunner()
+
+
+@pytest.fixture
 def mailer() -> FakeMailer:
     return FakeMailer()
 
@@ -90,6 +95,7 @@ def svc(
     tmp_path: Path,
     clock: FakeClock,
     runner: FakeRunner,
+    shard_runner: FakeShardRunner,
     mailer: FakeMailer,
     cold: FakeCold,
     monkeypatch: pytest.MonkeyPatch,
@@ -111,6 +117,7 @@ def svc(
             storage, tmp_path / "incoming", UrlSigner(wiring.PARTS_PATH, b"k" * 32, clock)
         ),
         runner=runner,
+        shard_runner=shard_runner,
         mailer=mailer,
         cold=cold,
         billing=TestProvider(get_settings(), clock),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from gas.jobs.runner import Outcome, Task
+from gas.jobs.runner import Outcome, Target, Task
+from gas.jobs.shard_runner import Keep, Pair, Planned
 from gas.notify.mailer import Letter
 from gas.storage import ObjectMissing, Storage, StoredObject
 from gas.storage.cold import ColdTier, NotThawed, Thaw
@@ -51,6 +52,54 @@ class FakeRunner:
             "sha256": stored.sha256,
         }
         return Outcome([file], dict(SUMMARY))
+
+
+@dataclass
+class FakeShardRunner:
+    """Splits every file into ``parts``; a part's work is to say its number. ``before`` is called
+    with "plan N", "part N" or "join" before that is done, and may raise or call ``keep``."""
+
+    parts: int = 3
+    before: Callable[[str, Keep], None] = lambda what, keep: None
+
+    def plan(
+        self, task: Task, shard_bytes: int, take: Callable[[Planned], None], keep: Keep
+    ) -> Pair:
+        def put(name: str, text: str = "") -> StoredObject:
+            return task.storage.put(f"{task.output_prefix}/shards/{name}", [text.encode()])
+
+        for number in range(self.parts):
+            self.before(f"plan {number}", keep)
+            read = (number + 1) / self.parts
+            inputs = put(f"{number}/text", str(number)), put(f"{number}/cuts")
+            take(Planned(number, 100, read, inputs))
+            keep(read)
+        return put("head", "head "), put("found")
+
+    def work(self, target: Target, inputs: Pair, keep: Keep) -> Pair:
+        number = self._text(target, inputs[0])
+        put = target.storage.put
+        blocks = put(f"{target.output_prefix}/blocks", [f"<{number}>".encode()])
+        about = put(f"{target.output_prefix}/about", [b""])
+        self.before(f"part {number}", keep)
+        keep(1.0)
+        return blocks, about
+
+    def join(self, target: Target, plan: Pair, shards: Iterable[Pair], keep: Keep) -> Outcome:
+        texts = [self._text(target, stored) for stored in (plan[0], *(pair[0] for pair in shards))]
+        key = f"{target.output_prefix}/annotated.vcf.gz"
+        stored = target.storage.put(key, ["".join(texts).encode()])
+        self.before("join", keep)
+        keep(1.0)
+        file = {"name": "annotated.vcf.gz", **vars(stored)}
+        del file["key"]
+        return Outcome([file], dict(SUMMARY))
+
+    @staticmethod
+    def _text(target: Target, stored: StoredObject) -> str:
+        text = b"".join(target.storage.read(stored.key))
+        assert hashlib.sha256(text).hexdigest() == stored.sha256
+        return text.decode()
 
 
 @dataclass

@@ -57,7 +57,7 @@ def _pods() -> Any:
         for one in found:
             spec = one.get("spec", {}).get("template", {}).get("spec", {})
             for container in spec.get("containers", []):
-                env = {item["name"]: item["value"] for item in container["env"]}
+                env = {item["name"]: item.get("value", "") for item in container["env"]}
                 yield f"{case}/{one['metadata']['name']}", env
 
 

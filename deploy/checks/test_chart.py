@@ -51,7 +51,8 @@ def test_no_secret_is_in_a_template_or_in_an_environment(case: str) -> None:
         env = {item["name"]: item.get("value") for item in container["env"]}
         assert "DATABASE_URL" not in env
         assert env["DATABASE_URL_FILE"] == "/run/secrets/gas/DATABASE_URL", name
-        assert all("valueFrom" not in item for item in container["env"])
+        sources = [item["valueFrom"] for item in container["env"] if "valueFrom" in item]
+        assert all(set(source) == {"fieldRef"} for source in sources)
         assert {m["mountPath"]: m.get("readOnly") for m in container["volumeMounts"]}[
             "/run/secrets/gas"
         ]

@@ -130,6 +130,13 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="Processes that one annotation may use (`--workers`)."
     )
 
+    shard_bytes: int = Field(
+        16 << 20,
+        ge=0,
+        description="A file larger than this is annotated in shards of about so many bytes of "
+        "text, by all annotators; `0`: never.",
+    )
+
     protection: Literal["none", "asg", "ecs"] = Field(
         "none",
         description="What an annotator protects itself by before it takes a job: `asg`, its "

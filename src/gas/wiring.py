@@ -21,6 +21,7 @@ from gas.farm.protection import Layers, NoProtection, Protection
 from gas.farm.protection.instance import InstanceProtection
 from gas.farm.protection.local import LocalProtection
 from gas.jobs.runner import ChildRunner, Runner
+from gas.jobs.shard_runner import ChildShardRunner, ShardRunner
 from gas.notify.mailer import DjangoMailer, Mailer
 from gas.reference import packs
 from gas.storage import Storage
@@ -48,6 +49,7 @@ class Services:
     storage: Storage
     parts: PartUploads
     runner: Runner
+    shard_runner: ShardRunner
     mailer: Mailer
     cold: ColdTier
     #: None where nothing is sold.
@@ -188,6 +190,7 @@ def get_services() -> Services:
             storage=storage,
             parts=make_parts(settings, storage, system_clock),
             runner=ChildRunner(settings),
+            shard_runner=ChildShardRunner(settings),
             mailer=DjangoMailer(),
             cold=make_cold(settings, system_clock),
             billing=make_billing(settings),

@@ -221,19 +221,20 @@ def test_web_follows_the_requests_and_new_code_comes_without_a_dropped_one(
 @pytest.mark.parametrize(
     ("breaks", "says"),
     [
-        ("'migrate' in sys.orig_argv", "migrations fail"),
-        ("'gunicorn' in sys.orig_argv", "new web does not start"),
-        ("'annotate' in sys.orig_argv", r"new annotator-\d does not start"),
+        ("migrate", "migrations fail"),
+        ("gunicorn", "new web does not start"),
+        ("annotate", r"new annotator-\d does not start"),
     ],
-    ids=["database", "web", "annotator"],
 )
 def test_new_code_that_does_not_start_leaves_the_old_at_work(
     service: Service, release: Path, breaks: str, says: str
 ) -> None:
-    client = service.sign_up(f"{says.split()[1]}@example.org")
+    client = service.sign_up(f"{breaks}@example.org")
     wait_for(lambda: settled(service, 2), 60)
     before = annotators(service)
-    (release / "sitecustomize.py").write_text(f"import os, sys\nif {breaks}: os._exit(3)\n")
+    (release / "sitecustomize.py").write_text(
+        f"import os, sys\nif {breaks!r} in sys.orig_argv: os._exit(3)\n"
+    )
     try:
         done = reload(service)
     finally:

@@ -178,7 +178,11 @@ def test_an_order_is_not_a_completion(thawing: Job, events: tuple[Any, str]) -> 
     assert look_at(thawing) is not None
 
 
-@pytest.mark.parametrize("body", ["no JSON", "[]", '{"Records": [{}]}', '{"Records": 1}'])
+@pytest.mark.parametrize(
+    "body",
+    ["no JSON", "[]", '{"Records": [{}]}', '{"Records": 1}', event(7), "[" * 200_000],  # type: ignore[arg-type]
+    ids=range(6),
+)
 def test_what_cannot_be_read_stays_for_the_queue_to_put_aside(
     db: None, events: tuple[Any, str], body: str
 ) -> None:

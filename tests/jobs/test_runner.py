@@ -36,6 +36,7 @@ def make_task(tmp_path: Path, pack: Pack) -> Callable[..., Task]:
     def make(engine: str, content: bytes = VCF, sha256: str | None = None) -> Task:
         stored = storage.put("in", [content])
         return Task(
+            job="out",
             input_key="in",
             input_sha256=sha256 or stored.sha256,
             output_prefix="out/1",

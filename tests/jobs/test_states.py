@@ -6,8 +6,16 @@ import itertools
 
 import pytest
 
-from gas.jobs.models import Job, advance, move_result
-from gas.jobs.states import OVER, RESULT_TRANSITIONS, TRANSITIONS, ResultState, Status
+from gas.jobs.models import Job, Shard, advance, advance_shard, move_result
+from gas.jobs.states import (
+    OVER,
+    RESULT_TRANSITIONS,
+    SHARD_TRANSITIONS,
+    TRANSITIONS,
+    ResultState,
+    ShardState,
+    Status,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +59,19 @@ def test_a_result_moves_from_its_sources_only_and_once(
     job.refresh_from_db()
     assert job.result_state == (way.target if state in way.sources else state)
     assert job.keep_version == stale + int(state in way.sources)
+
+
+@pytest.mark.parametrize(
+    ("state", "name"), list(itertools.product(ShardState, SHARD_TRANSITIONS)), ids=str
+)
+def test_a_shard_moves_from_its_sources_only(job: Job, state: ShardState, name: str) -> None:
+    way = SHARD_TRANSITIONS[name]
+    shard = Shard.objects.create(
+        job=job, attempt=1, number=0, state=state, created_at=job.submitted_at, fair_start=0
+    )
+    assert advance_shard(shard.pk, way) == (state in way.sources)
+    shard.refresh_from_db()
+    assert shard.state == (way.target if state in way.sources else state)
 
 
 def test_nothing_leaves_a_state_that_is_over() -> None:

@@ -1,8 +1,9 @@
 """BGZF, the blocked gzip of the SAM specification, section 4.1: gzip members of at most 64 KiB that
 carry their own size, so that an index can point into the file.
 
-Compression is isal's raw deflate. Blocks are cut by the text alone, so the same slices give the
-same bytes whoever compresses them.
+Compression is isal's raw deflate, each block in one call: a stream object of isal 1.9 now and then
+gives other bytes for the same text, depending on what lay in memory. Blocks are cut by the text
+alone, so the same slices give the same bytes whoever compresses them.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ def compress(text: bytes) -> bytes:
 
 def blocks(text: bytes) -> list[bytes]:
     """The same, block by block; each but the last holds ``BLOCK_BYTES`` of text."""
-    return [_block(text[start : start + BLOCK_BYTES]) for start in range(0, len(text), BLOCK_BYTES)]
+    view = memoryview(text)
+    return [_block(view[start : start + BLOCK_BYTES]) for start in range(0, len(text), BLOCK_BYTES)]
 
 
-def _block(text: bytes) -> bytes:
-    deflate = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, -15)
-    body = deflate.compress(text) + deflate.flush()
+def _block(text: memoryview) -> bytes:
+    body = isal_zlib.compress(text, _LEVEL, -15)
     size = _HEADER.size + len(body) + _FOOTER.size
     if size > _MAX_BLOCK_BYTES:  # incompressible: stored as it is
         store = zlib.compressobj(0, zlib.DEFLATED, -15)

@@ -8,13 +8,20 @@ One JSON object comes in on standard input, up to its end:
 ``cache`` (as ``gas.annotate.pack.Pack`` has it), ``engine``, ``workers``, ``limits`` (fields of
 ``gas.annotate.stream.Limits``), ``offers`` and ``beside`` (as ``gas.annotate.run.annotate`` takes
 them) may be left out.
+
+``"do"`` asks for a part of the work on a large file instead (``gas.annotate.shards``), with what
+that function takes: ``"plan"`` (INPUT, FOLDER, PACK, SHARD_BYTES), ``"work"`` (TEXT, CUTS, FOLDER,
+PACK) or ``"join"`` (HEAD, FOUND, SHARDS as pairs of paths, OUTPUT, PACK), named in lower case.
+
 Lines of JSON come out on standard output, each with one key:
 
     {"progress": {"records": N, "bytes_read": N, "bytes_total": N}}   a few times a second
+    {"shard": {"number": N, "text": PATH, "cuts": PATH, "size_bytes": N, "read": SHARE}}   of a plan
     {"result": {"output": PATH, "index": PATH, "summary": {...}}}     once, the last line
     {"error": {"code", "message", "hint", "line", "column", "permanent"}}   instead of it
 
-``summary`` is ``gas.annotate.run.Report.to_json``. ``message`` is without the place, which
+``summary`` is ``gas.annotate.run.Report.to_json``; the result of a plan is empty, that of work
+names the files ``blocks`` and ``about``. ``message`` is without the place, which
 ``line`` and ``column`` (1-based, or null) give; ``permanent`` says whether another try is of no
 use. The exit code is 0 after a result, 1 after an error; no last line and any other code is a
 crash. What engines print goes to standard error.
@@ -35,9 +42,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TextIO
 
-from gas.annotate import engines
+from gas.annotate import engines, shards
 from gas.annotate.pack import Pack
-from gas.annotate.run import annotate
+from gas.annotate.run import Report, annotate
 from gas.annotate.stream import Limits
 from gas.errors import Cancelled, GasError, TransientError
 from gas.procs import die_with_parent
@@ -73,6 +80,9 @@ class _Answers:
             self._out.write(json.dumps({kind: value}) + "\n")
             self._out.flush()
         except BrokenPipeError:
+            # What is still in the buffer, and what the end of the run has to say, goes nowhere.
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), self._out.fileno())
             raise Cancelled from None
 
     def progress(self, records: int, bytes_read: int, bytes_total: int) -> None:
@@ -104,34 +114,100 @@ def _serve(read: Callable[[], dict[str, Any]], out: TextIO) -> int:
     answers = _Answers(out)
     try:
         request = read()
-        cache = request.get("cache")
-        report = annotate(
-            Path(request["input"]),
-            Path(request["output"]),
-            Pack.open(Path(request["pack"]), Path(cache) if cache else None),
-            request.get("engine", engines.DEFAULT),
-            request.get("options"),
-            workers=int(request.get("workers", 1)),
-            progress=answers.progress,
-            check_cancelled=cancellation.check,
-            limits=Limits(**request.get("limits", {})),
-            offers=request.get("offers", ()),
-            beside=request.get("beside"),
-        )
-        answers.send(
-            "result",
-            {
-                "output": str(report.output),
-                "index": str(report.index),
-                "summary": report.to_json(),
-            },
-        )
+        do = _DO[request.get("do", "annotate")]
+        answers.send("result", do(request, answers, cancellation.check))
     except GasError as error:
         return _fail(answers, error)
     except Exception:  # noqa: BLE001 - the last resort: the log gets the traceback, the person a sentence
         traceback.print_exc()
         return _fail(answers, TransientError("The annotation stopped on a fault of its own."))
     return 0
+
+
+_Request = dict[str, Any]
+
+
+def _annotate(request: _Request, answers: _Answers, check: Callable[[], None]) -> dict[str, Any]:
+    return _about(
+        annotate(
+            Path(request["input"]),
+            Path(request["output"]),
+            **_with(request),
+            workers=int(request.get("workers", 1)),
+            progress=answers.progress,
+            check_cancelled=check,
+            offers=request.get("offers", ()),
+            beside=request.get("beside"),
+        )
+    )
+
+
+def _plan(request: _Request, answers: _Answers, check: Callable[[], None]) -> dict[str, Any]:
+    def tell(shard: shards.Shard) -> None:
+        paths = {"text": str(shard.text), "cuts": str(shard.cuts)}
+        answers.send("shard", vars(shard) | paths)
+
+    shards.plan(
+        Path(request["input"]),
+        Path(request["folder"]),
+        **_with(request),
+        shard_bytes=request["shard_bytes"],
+        tell=tell,
+        progress=answers.progress,
+        check_cancelled=check,
+        offers=request.get("offers", ()),
+    )
+    return {}
+
+
+def _work(request: _Request, answers: _Answers, check: Callable[[], None]) -> dict[str, Any]:
+    done = shards.work(
+        Path(request["text"]),
+        Path(request["cuts"]),
+        Path(request["folder"]),
+        **_with(request),
+        workers=int(request.get("workers", 1)),
+        progress=answers.progress,
+        check_cancelled=check,
+    )
+    return {"blocks": str(done.blocks), "about": str(done.about)}
+
+
+def _join(request: _Request, answers: _Answers, check: Callable[[], None]) -> dict[str, Any]:
+    done = [shards.Done(Path(blocks), Path(about)) for blocks, about in request["shards"]]
+    return _about(
+        shards.join(
+            Path(request["head"]),
+            Path(request["found"]),
+            done,
+            Path(request["output"]),
+            **_with(request),
+            check_cancelled=check,
+            beside=request.get("beside"),
+        )
+    )
+
+
+_DO = {"annotate": _annotate, "plan": _plan, "work": _work, "join": _join}
+
+
+def _with(request: _Request) -> dict[str, Any]:
+    """What every kind of request says of how it is to be done."""
+    cache = request.get("cache")
+    return {
+        "pack": Pack.open(Path(request["pack"]), Path(cache) if cache else None),
+        "engine": request.get("engine", engines.DEFAULT),
+        "options": request.get("options"),
+        "limits": Limits(**request.get("limits", {})),
+    }
+
+
+def _about(report: Report) -> dict[str, Any]:
+    return {
+        "output": str(report.output),
+        "index": str(report.index),
+        "summary": report.to_json(),
+    }
 
 
 def _fail(answers: _Answers, error: GasError) -> int:

@@ -46,6 +46,11 @@ class Gate:
                 self._intake.check_early()
             yield replace(piece, rejected=rejected) if rejected else piece
 
+    @property
+    def in_order(self) -> bool:
+        """False once a slice had records that are surely not in order."""
+        return self._intake.in_order
+
     def finish(self) -> Result:
         """After the last slice. Raises InputError where the file is of another assembly."""
         return self._intake.finish()

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gas.annotate.builds import BuildCheck, Reference, Verdict
+from gas.annotate.validate.order import DISORDER
 from gas.annotate.validate.report import Report, show
 from gas.annotate.validate.stream import Validator, split
 from gas.annotate.vcf import Slice, VcfFile
@@ -80,6 +81,12 @@ class Intake:
         refusal = self._build.early() if self._build is not None and self._check_build else None
         if refusal is not None:
             raise refusal
+
+    @property
+    def in_order(self) -> bool:
+        """Whether no record so far was seen to come after a later one."""
+        counts = self._validator.report.counts
+        return not any(counts[rule] for rule in DISORDER)
 
     def finish(self) -> Result:
         """The end of the file. Raises InputError where it is of another assembly."""

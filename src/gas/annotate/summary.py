@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gas.annotate import terms
 from gas.annotate.alleles import is_transition, variant_class
@@ -214,11 +214,23 @@ class Summary:
 
     def merge(self, other: Summary) -> None:
         """Add what another part of the same file gave; parts may come in any order."""
-        for name in ("records", "alleles", "annotated", "transitions", "transversions"):
+        for name in _NUMBERS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in _COUNTERS:
             getattr(self, name).update(getattr(other, name))
         self.examples = _best(self.examples + other.examples)
+
+    def to_plain(self) -> dict[str, Any]:
+        """All of it as plain values, for another process; ``from_plain`` reads it."""
+        plain: dict[str, Any] = {name: getattr(self, name) for name in (*_NUMBERS, *_COUNTERS)}
+        return plain | {"examples": [list(example) for example in self.examples]}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Summary:
+        values: dict[str, Any] = {name: plain[name] for name in _NUMBERS}
+        values |= {name: Counter(plain[name]) for name in _COUNTERS}
+        values["examples"] = [Example(*example) for example in plain["examples"]]
+        return cls(**values)
 
     @property
     def titv(self) -> float | None:
@@ -275,6 +287,7 @@ class Summary:
         return sorted(genes, key=lambda g: (-self.high[g], -self.moderate[g], g))[:_TOP_GENES]
 
 
+_NUMBERS = ("records", "alleles", "annotated", "transitions", "transversions")
 _COUNTERS = (
     "skipped",
     "consequences",

@@ -81,7 +81,7 @@ def annotate(
     Nothing is left under OUTPUT's name where the run fails or is stopped.
     """
     from gas.annotate import summary_files
-    from gas.annotate.run import FINDINGS
+    from gas.annotate.result import FINDINGS
     from gas.annotate.run import annotate as run
     from gas.cli.show import summary_lines
     from gas.config import get_settings, on_terminal

@@ -57,7 +57,7 @@ def listen_once(client: Any, queue_url: str, prefix: str, wait_s: int = WAIT_S) 
         for message in answer.get("Messages", []):
             try:
                 keys = list(_thawed_keys(message["Body"]))
-            except (ValueError, TypeError, KeyError, AttributeError):
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 log.warning("an event cannot be read", message_id=message["MessageId"])
                 continue
             mine = [key.removeprefix(prefix) for key in keys if key.startswith(prefix)]

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from gas.jobs import keeping, lifecycle
-from gas.jobs.models import Job, JobEvent, Upload
+from gas.jobs.models import Job, JobEvent, Shard, Upload
 from gas.wiring import get_services
 
 
@@ -33,6 +33,20 @@ class EventInline(admin.TabularInline):  # type: ignore[type-arg]
         return False
 
 
+class ShardInline(admin.TabularInline):  # type: ignore[type-arg]
+    """The parts of a large file, while it is worked on."""
+
+    model = Shard
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = (
+        "attempt", "number", "kind", "state", "tries", "worker", "lease_until", "progress",
+    )  # fmt: skip
+
+    def has_add_permission(self, request: object, obj: object = None) -> bool:
+        return False
+
+
 @admin.register(Job)
 class JobAdmin(ReadOnly):
     list_display = (
@@ -51,7 +65,7 @@ class JobAdmin(ReadOnly):
     list_filter = ("status", "result_state", "keep_halted", "erasing", "engine", "failure_code")
     search_fields = ("=id", "owner__email", "filename")
     date_hierarchy = "submitted_at"
-    inlines = (EventInline,)
+    inlines = (EventInline, ShardInline)
     actions = ("cancel", "retry", "resume_keeping")
 
     @admin.action(description="Cancel", permissions=["view"])

@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import F, Q
@@ -126,7 +127,7 @@ def submit(
                 fair_start=place.start,
                 fair_finish=place.finish,
             )
-            _tell(svc, job.pk, 0, f"Submitted: {upload.filename}, {size_bytes:,} bytes.")
+            tell(svc, job.pk, 0, f"Submitted: {upload.filename}, {size_bytes:,} bytes.")
             queue.enqueue(queue.ANNOTATE, job.pk, priority=priority)
             counting.count(families.JOB_EVENTS, "submit")
             traces.remember(job.pk)
@@ -199,8 +200,14 @@ def annotate(
 
 def _run(svc: Services, claim: Claim, stopping: Callable[[], bool]) -> None:
     job_id = claim.job.pk
+    from gas.jobs import shards  # which ends jobs in the ways that are told here
+
     try:
-        outcome = svc.runner.run(_task(svc, claim), _keeper(svc, claim, stopping))
+        task, keep = _task(svc, claim), _keeper(svc, claim, stopping)
+        if shards.wanted(svc, claim.job):
+            shards.plan(svc, claim, task, keep)
+            return
+        outcome = svc.runner.run(task, keep)
     except LostClaim:
         log.warning("claim lost", extra={"job": str(job_id), "attempt": claim.attempt})
         discard(svc, claim.job.attempt_prefix(claim.attempt))
@@ -233,7 +240,7 @@ def _claim(svc: Services, job_id: uuid.UUID, worker: str) -> Claim | None:
         if not mine:
             return None
         job = Job.objects.get(pk=job_id)  # ours and locked until the commit: our own token
-        _tell(svc, job_id, job.attempt, f"Attempt {job.attempt} begins on {worker}.")
+        tell(svc, job_id, job.attempt, f"Attempt {job.attempt} begins on {worker}.")
         if job.attempt == 1:
             waited = (now - job.submitted_at).total_seconds()
             counting.count(families.JOB_WAIT, value=waited)
@@ -244,6 +251,7 @@ def _claim(svc: Services, job_id: uuid.UUID, worker: str) -> Claim | None:
 def _task(svc: Services, claim: Claim) -> Task:
     job = claim.job
     return Task(
+        job=str(job.pk),
         input_key=job.input_key,
         input_sha256=job.input_sha256,
         output_prefix=job.attempt_prefix(claim.attempt),
@@ -254,9 +262,21 @@ def _task(svc: Services, claim: Claim) -> Task:
 
 
 def _keeper(svc: Services, claim: Claim, stopping: Callable[[], bool]) -> Callable[[float], None]:
-    """What the runner calls all along: it renews the lease and says when to stop.
+    mine = Job.objects.filter(holds(claim.attempt), pk=claim.job.pk, status=Status.RUNNING)
 
-    Raises LostClaim where the job is no longer ours, Cancelled where the worker has to go.
+    def renew(progress: float) -> bool:
+        return mine.update(lease_until=svc.now() + claim.lease, progress=progress) == 1
+
+    return keeper(svc, claim.job, renew, stopping)
+
+
+def keeper(
+    svc: Services, job: Job, renew: Callable[[float], bool], stopping: Callable[[], bool]
+) -> Callable[[float], None]:
+    """What a runner calls all along: it renews the lease and says when to stop.
+
+    ``renew``: with the progress; says whether the lease is still ours. The keeper raises LostClaim
+    where it is not, Cancelled where the worker has to go.
     """
     due = svc.now()
 
@@ -268,12 +288,11 @@ def _keeper(svc: Services, claim: Claim, stopping: Callable[[], bool]) -> Callab
         if now < due:
             return
         due = now + timedelta(seconds=svc.settings.heartbeat_s)
-        mine = Job.objects.filter(holds(claim.attempt), pk=claim.job.pk, status=Status.RUNNING)
         try:
-            held = mine.update(lease_until=now + claim.lease, progress=progress)
+            held = renew(progress)
         except OperationalError:
             # The database is away. Work on: if it comes back too late, publishing is refused.
-            log.warning("lease not renewed", extra={"job": str(claim.job.pk)}, exc_info=True)
+            log.warning("lease not renewed", extra={"job": str(job.pk)}, exc_info=True)
             connection.close()
             return
         if not held:
@@ -283,18 +302,22 @@ def _keeper(svc: Services, claim: Claim, stopping: Callable[[], bool]) -> Callab
 
 
 def _publish(svc: Services, claim: Claim, outcome: Outcome) -> bool:
-    """RUNNING → COMPLETED: point the row at this attempt's files and ask for the mail, at once."""
-    job = claim.job
+    return publish(svc, claim.job, outcome, claim.job.attempt_prefix(claim.attempt))
+
+
+def publish(svc: Services, job: Job, outcome: Outcome, prefix: str) -> bool:
+    """RUNNING → COMPLETED: point the row at the files below ``prefix``, which are of the job's
+    attempt, and ask for the mail, at once."""
     with transaction.atomic():
         due = _archive_due(svc, job)
         won = advance(
             job.pk,
             COMPLETE,
-            holds(claim.attempt),
+            holds(job.attempt),
             finished_at=svc.now(),
             progress=1,
             lease_until=None,
-            result_prefix=job.attempt_prefix(claim.attempt),
+            result_prefix=prefix,
             result_files=outcome.files,
             summary=outcome.summary,
             failure="",
@@ -305,7 +328,7 @@ def _publish(svc: Services, claim: Claim, outcome: Outcome) -> bool:
         )
         if won:
             records = outcome.summary.get("records", 0)
-            _tell(svc, job.pk, claim.attempt, f"Completed: {records:,} records.")
+            tell(svc, job.pk, job.attempt, f"Completed: {records:,} records.")
             took = svc.now() - (job.started_at or svc.now())
             counting.count(families.JOB_RUN, value=took.total_seconds())
             counting.count(families.RECORDS, value=records)
@@ -316,8 +339,8 @@ def _publish(svc: Services, claim: Claim, outcome: Outcome) -> bool:
                 _warn_before_archive(svc, job, due)
     if not won:
         # Someone else holds the job now. What we wrote is in our own place: nobody points at it.
-        log.warning("late publish refused", extra={"job": str(job.pk), "attempt": claim.attempt})
-        discard(svc, job.attempt_prefix(claim.attempt))
+        log.warning("late publish refused", extra={"job": str(job.pk), "attempt": job.attempt})
+        discard(svc, prefix)
     return won
 
 
@@ -360,11 +383,15 @@ def _failed(svc: Services, claim: Claim, error: GasError) -> None:
 
 
 def _park(svc: Services, job: Job, error: NeedsOperator) -> bool:
-    """Back to PENDING, uncounted, until an operator has mended what the alarm tells. The job's log
-    is its owner's, who need not know which bucket it is about."""
+    """Back to PENDING, uncounted, until an operator has mended what the alarm tells."""
+    return _release(svc, job, alarm(job, error), svc.now() + PARKED, tries=job.tries)
+
+
+def alarm(job: Job, error: NeedsOperator) -> str:
+    """Tell the operator. Returns the line for the job's log, which is its owner's, who need not
+    know which bucket it is about."""
     log.error("ALARM: a part is out of order", extra={"job": str(job.pk), "why": str(error)})
-    reason = f"{NeedsOperator()} Next try in {PARKED.total_seconds():.0f} s."
-    return _release(svc, job, reason, svc.now() + PARKED, tries=job.tries)
+    return f"{NeedsOperator()} Next try in {PARKED.total_seconds():.0f} s."
 
 
 def fail(svc: Services, job: Job, code: str, reason: str, *guards: Q) -> bool:
@@ -381,7 +408,7 @@ def fail(svc: Services, job: Job, code: str, reason: str, *guards: Q) -> bool:
             failure=reason,
         ):
             return False
-        _tell(svc, job.pk, job.attempt, f"Failed: {reason}")
+        tell(svc, job.pk, job.attempt, f"Failed: {reason}")
         counting.count(families.JOB_FAILURES, code)
         traces.note(outcome="failed", code=code)
         notify.ask(svc, job.pk, Mail.Kind.JOB_OVER, round=job.reruns)
@@ -397,10 +424,21 @@ def try_again(svc: Services, job: Job, reason: str, *guards: Q) -> bool:
             "Your file is kept: submit it again, or ask the operator."
         )
         return fail(svc, job, GAVE_UP, sentence, *guards)
-    wait_s = svc.settings.retry_backoff_s * BACKOFF_FACTOR ** (tries - 1)
-    wait_s *= 1 + BACKOFF_SPREAD * random.uniform(-1, 1)  # noqa: S311 - not a secret
+    wait_s = backoff_s(svc, tries)
     at = svc.now() + timedelta(seconds=wait_s)
     return _release(svc, job, f"{reason} Next try in {wait_s:.0f} s.", at, *guards, tries=tries)
+
+
+def backoff_s(svc: Services, tries: int) -> float:
+    """How long to wait after so many failed tries."""
+    wait_s: float = svc.settings.retry_backoff_s * BACKOFF_FACTOR ** (tries - 1)
+    return wait_s * (1 + BACKOFF_SPREAD * random.uniform(-1, 1))  # noqa: S311 - not a secret
+
+
+def start_over(svc: Services, job: Job, why: str) -> bool:
+    """The file is none for shards: it goes to one annotator as a whole, at once and uncounted."""
+    reason = f"This file is annotated in one piece: {why}"
+    return _release(svc, job, reason, None, tries=job.tries, in_one_piece=True)
 
 
 def _hand_back(svc: Services, claim: Claim) -> None:
@@ -411,7 +449,7 @@ def _hand_back(svc: Services, claim: Claim) -> None:
 
 
 def _release(
-    svc: Services, job: Job, reason: str, at: datetime | None, *guards: Q, tries: int
+    svc: Services, job: Job, reason: str, at: datetime | None, *guards: Q, **changes: Any
 ) -> bool:
     with transaction.atomic():
         if not advance(
@@ -419,14 +457,14 @@ def _release(
             RELEASE,
             holds(job.attempt),
             *guards,
-            tries=tries,
             worker="",
             lease_until=None,
             not_before=at,
             progress=0,
+            **changes,
         ):
             return False
-        _tell(svc, job.pk, job.attempt, reason)
+        tell(svc, job.pk, job.attempt, reason)
         _enqueue(job, at)
         traces.note(outcome="released")
     return True
@@ -437,7 +475,7 @@ def cancel(svc: Services, job: Job, *, by: str = "its owner") -> bool:
     with transaction.atomic():
         done = advance(job.pk, CANCEL, finished_at=svc.now(), lease_until=None)
         if done:
-            _tell(svc, job.pk, job.attempt, f"Cancelled by {by}.")
+            tell(svc, job.pk, job.attempt, f"Cancelled by {by}.")
     return done
 
 
@@ -457,7 +495,7 @@ def retry(svc: Services, job: Job) -> bool:
             failure_code="",
         ):
             return False
-        _tell(svc, job.pk, job.attempt, "The operator has it tried again.")
+        tell(svc, job.pk, job.attempt, "The operator has it tried again.")
         _enqueue(job)
     return True
 
@@ -499,7 +537,8 @@ def _requeue_lost(svc: Services) -> int:
 # -- small parts -----------------------------------------------------------------------------------
 
 
-def _tell(svc: Services, job_id: uuid.UUID, attempt: int, message: str) -> None:
+def tell(svc: Services, job_id: uuid.UUID, attempt: int, message: str) -> None:
+    """Add a line to the job's log."""
     JobEvent.objects.create(job_id=job_id, at=svc.now(), attempt=attempt, message=message)
 
 

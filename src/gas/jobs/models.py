@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from gas.jobs.fields import OrderedJSON
-from gas.jobs.states import NAMES, ResultState, Status, Transition
+from gas.jobs.states import NAMES, ResultState, ShardState, Status, Transition
 from gas.telemetry.counting import count
 from gas.telemetry.families import JOB_EVENTS, RESULT_EVENTS, Family
 
@@ -110,6 +110,8 @@ class Job(models.Model):
     fair_finish = models.BigIntegerField(default=0)
     #: Share of the input that is read, 0 to 1.
     progress = models.FloatField(default=0)
+    #: Not in shards, however large: that was tried, and this file is none for it.
+    in_one_piece = models.BooleanField(default=False)
 
     result_prefix = models.CharField(max_length=300, blank=True)
     #: [{"name", "size_bytes", "sha256"}], the files below ``result_prefix``.
@@ -246,6 +248,78 @@ def holds(attempt: int) -> Q:
 
 
 NEXT_ATTEMPT = F("attempt") + 1
+
+
+class Shard(models.Model):
+    """A part of the work on one large file: one of its shards, or the join of them all.
+
+    ``attempt`` is the job's own when it was split: rows of another attempt are leftovers.
+    ``token`` grows with every claim, as ``Job.attempt`` does, and whoever holds an older one can
+    neither renew the lease nor finish.
+    """
+
+    class Kind(models.TextChoices):
+        PART = "PART", "Part"
+        JOIN = "JOIN", "Join"
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="shards")
+    attempt = models.PositiveIntegerField()
+    #: Its place in the file, from 0; the join's is the number of parts.
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=4, choices=Kind.choices, default=Kind.PART)
+    state = models.CharField(max_length=7, choices=ShardState.choices, default=ShardState.PENDING)
+    created_at = models.DateTimeField()
+    fair_start = models.BigIntegerField()
+    #: Bytes of text; 0 for the join.
+    size_bytes = models.BigIntegerField(default=0)
+
+    token = models.PositiveIntegerField(default=0)
+    tries = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=200, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    progress = models.FloatField(default=0)
+    #: [{"key", "size_bytes", "sha256"}] in the store: what it is made of, what came of it.
+    inputs = models.JSONField(default=list)
+    outputs = models.JSONField(default=list, blank=True)
+    #: When what it left was first cleared away.
+    dropped_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("job", "attempt", "number")
+        constraints = [
+            models.UniqueConstraint(fields=["job", "attempt", "number"], name="shard_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["lease_until"],
+                name="shard_lease",
+                condition=Q(state=ShardState.RUNNING),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} of {self.job_id}"
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return "The join" if self.kind == self.Kind.JOIN else f"Part {self.number + 1}"
+
+    @property
+    def prefix(self) -> str:
+        """Where the holder of the current token writes: its own place, never another's."""
+        whole = self.job.attempt_prefix(self.attempt)
+        if self.kind == self.Kind.JOIN:
+            return f"{whole}/joined-{self.token}"
+        return f"{whole}/shards/{self.number}/{self.token}"
+
+
+def advance_shard(shard_id: int, way: Transition, *guards: Q, **changes: Any) -> bool:
+    """``advance`` for a shard."""
+    here = Shard.objects.filter(*guards, pk=shard_id, state__in=way.sources)
+    return here.update(state=way.target, **changes) == 1
 
 
 class VirtualClock(models.Model):

@@ -23,6 +23,7 @@ from procrastinate.manager import JobManager
 from procrastinate.tasks import configure_task
 
 ANNOTATE = "annotate"
+SHARD = "shard"
 NOTIFY = "notify"
 REAP = "reap"
 BILLING = "billing"
@@ -36,6 +37,7 @@ TIDY = "tidy"
 #: The queue of each task.
 QUEUE_OF = {
     ANNOTATE: "annotate",
+    SHARD: "annotate",
     NOTIFY: "notify",
     REAP: "reap",
     BILLING: "reap",
@@ -49,7 +51,7 @@ QUEUE_OF = {
 }
 #: Every queue, and what its workers do.
 QUEUES = {
-    "annotate": "annotators: one job at a time, in a child process",
+    "annotate": "annotators: one job or shard at a time, in a child process",
     "notify": "mail to people",
     "archive": "free users' results to the cold tier; what people delete; tidying up",
     "restore": "thaws and restores after an upgrade",

@@ -9,6 +9,7 @@ clean as a new process, without the time that one takes to start.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol
 
 from gas import errors, procs
@@ -40,15 +41,23 @@ RESULT = "annotated.vcf.gz"
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is to be annotated, with what, and where the result goes."""
+class Target:
+    """With what is annotated, for which job (its id, as reports name it), and where the result
+    goes."""
 
-    input_key: str
-    input_sha256: str
+    job: str
     output_prefix: str
     pack: Pack
     engine: str
     storage: Storage
+
+
+@dataclass(frozen=True)
+class Task(Target):
+    """What is to be annotated, with what, and where the result goes."""
+
+    input_key: str
+    input_sha256: str
 
 
 @dataclass(frozen=True)
@@ -81,43 +90,62 @@ class ChildRunner:
         forkserver.ensure_running()
 
     def run(self, task: Task, keep: Callable[[float], None]) -> Outcome:
-        try:
-            with scratch.folder(self._settings.scratch_dir) as folder:
-                return self._run_in(folder, task, keep)
-        except OSError as error:
-            raise TransientError(f"The disk refused: {error.strerror}.") from error
-
-    def _run_in(self, folder: Path, task: Task, keep: Callable[[float], None]) -> Outcome:
-        source, results = folder / "input", folder / "results"
-        results.mkdir()
-        task.storage.fetch(task.input_key, source, sha256=task.input_sha256, tick=lambda: keep(0.0))
-        request = {
-            "input": str(source),
-            "output": str(results / RESULT),
-            "pack": str(task.pack.path),
-            "cache": str(task.pack.cache or ""),
-            "engine": task.engine,
-            "workers": self._settings.annotate_processes,
-            "limits": limits_of(self._settings),
-            "offers": [f"{pack.name} ({pack.assembly})" for pack in self._packs()],
-            "beside": "",
-        }
-        summary = _converse(request, keep)
-        # MultiQC knows each job by its id, which the prefix of its results holds.
-        job = PurePosixPath(task.output_prefix).parent.name
-        summary_files.write(summary, results, "", job)
-        files = []
-        for path in sorted(results.iterdir()):
-            stored = task.storage.put_file(
-                f"{task.output_prefix}/{path.name}", path, tick=lambda: keep(1.0)
+        with work_folder(self._settings) as folder:
+            source, results = folder / "input", folder / "results"
+            results.mkdir()
+            task.storage.fetch(
+                task.input_key, source, sha256=task.input_sha256, tick=lambda: keep(0.0)
             )
-            files.append(
-                {"name": path.name, "size_bytes": stored.size_bytes, "sha256": stored.sha256}
-            )
-        return Outcome(files, summary)
+            request = {
+                **request_for(self._settings, task),
+                "input": str(source),
+                "output": str(results / RESULT),
+                "offers": offers(self._settings),
+                "beside": "",
+            }
+            summary = converse(request, keep)["summary"]
+            return store_results(task, results, summary, keep)
 
-    def _packs(self) -> list[Pack]:
-        return packs.available(packs.roots(self._settings.references_dir))
+
+@contextlib.contextmanager
+def work_folder(settings: Settings) -> Iterator[Path]:
+    """A folder for one run. Raises TransientError where the disk refuses, then and within."""
+    try:
+        with scratch.folder(settings.scratch_dir) as folder:
+            yield folder
+    except OSError as error:
+        raise TransientError(f"The disk refused: {error.strerror}.") from error
+
+
+def request_for(settings: Settings, target: Target) -> dict[str, Any]:
+    """What a child is told of how to work, whatever it is to do."""
+    return {
+        "pack": str(target.pack.path),
+        "cache": str(target.pack.cache or ""),
+        "engine": target.engine,
+        "workers": settings.annotate_processes,
+        "limits": limits_of(settings),
+    }
+
+
+def offers(settings: Settings) -> list[str]:
+    """The references on offer, for who chose the wrong one."""
+    found = packs.available(packs.roots(settings.references_dir))
+    return [f"{pack.name} ({pack.assembly})" for pack in found]
+
+
+def store_results(
+    target: Target, results: Path, summary: dict[str, Any], keep: Callable[[float], None]
+) -> Outcome:
+    """Put the files of the folder ``results``, and the summary beside them, where they belong."""
+    summary_files.write(summary, results, "", target.job)  # MultiQC knows each job by its id
+    files = []
+    for path in sorted(results.iterdir()):
+        stored = target.storage.put_file(
+            f"{target.output_prefix}/{path.name}", path, tick=lambda: keep(1.0)
+        )
+        files.append({"name": path.name, "size_bytes": stored.size_bytes, "sha256": stored.sha256})
+    return Outcome(files, summary)
 
 
 def limits_of(settings: Settings) -> dict[str, int]:
@@ -132,8 +160,15 @@ def limits_of(settings: Settings) -> dict[str, int]:
     }
 
 
-def _converse(request: dict[str, Any], keep: Callable[[float], None]) -> dict[str, Any]:
-    """Start the child, listen to it, and return its summary. It never outlives this call."""
+def converse(
+    request: dict[str, Any],
+    keep: Callable[[float], None],
+    on_shard: Callable[[dict[str, Any]], None] = lambda shard: None,
+) -> dict[str, Any]:
+    """Start the child, listen to it, and return its result. It never outlives this call.
+
+    ``on_shard`` hears of each shard that it has planned. Raises the error that the child told, and
+    what ``keep`` and ``on_shard`` raise."""
     answers, theirs = _FORKS.Pipe(duplex=False)
     process = _FORKS.Process(target=child.forked, args=(request, theirs))
     process.start()
@@ -142,10 +177,12 @@ def _converse(request: dict[str, Any], keep: Callable[[float], None]) -> dict[st
         progress = 0.0
         for message in _messages(answers.fileno()):
             if message is not None and "result" in message:
-                return dict(message["result"]["summary"])
+                return dict(message["result"])
             if message is not None and "error" in message:
                 raise _error(message["error"])
-            if message is not None:
+            if message is not None and "shard" in message:
+                on_shard(message["shard"])
+            elif message is not None:
                 done = message["progress"]
                 progress = done["bytes_read"] / max(1, done["bytes_total"])
             keep(progress)

@@ -7,6 +7,12 @@
        └──────release─────┘
 
 An operator may send a FAILED job back to PENDING (retry).
+A shard of a RUNNING job (gas.jobs.shards); the join of them all is WAITING until they are DONE:
+
+    WAITING ──ready──► PENDING ──claim──► RUNNING ──done──► DONE
+                          ▲                  │
+                          └─────release──────┘
+
 A completed job's result:
 
     STORED ──begin_archive──► ARCHIVING ──archived──► ARCHIVED ──begin_thaw──► THAWING
@@ -37,6 +43,13 @@ class Status(models.TextChoices):
 
 
 OVER = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+
+
+class ShardState(models.TextChoices):
+    WAITING = "WAITING", "Waiting for the parts"  # the join's -- ready --> PENDING
+    PENDING = "PENDING", "Waiting"  # -- claim --> RUNNING
+    RUNNING = "RUNNING", "Running"  # -- done, or release --> PENDING
+    DONE = "DONE", "Done"
 
 
 class ResultState(models.TextChoices):
@@ -78,6 +91,18 @@ TRANSITIONS = {
     "fail": FAIL,
     "cancel": CANCEL,
     "retry": RETRY,
+}
+
+SHARD_READY = _way(ShardState.WAITING, to=ShardState.PENDING)
+SHARD_CLAIM = _way(ShardState.PENDING, to=ShardState.RUNNING)
+SHARD_DONE = _way(ShardState.RUNNING, to=ShardState.DONE)
+SHARD_RELEASE = _way(ShardState.RUNNING, to=ShardState.PENDING)
+
+SHARD_TRANSITIONS = {
+    "ready": SHARD_READY,
+    "claim": SHARD_CLAIM,
+    "done": SHARD_DONE,
+    "release": SHARD_RELEASE,
 }
 
 BEGIN_ARCHIVE = _way(ResultState.STORED, to=ResultState.ARCHIVING)

@@ -10,7 +10,7 @@ from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
 from gas.billing import apply
-from gas.jobs import erase, keeping, lifecycle, queue
+from gas.jobs import erase, keeping, lifecycle, queue, shards
 from gas.jobs.tidy import tidy
 from gas.notify import notify
 from gas.telemetry import survey
@@ -32,6 +32,11 @@ def annotate(context: JobContext, row_id: str) -> None:
     lifecycle.annotate(
         get_services(), uuid.UUID(row_id), worker=worker_name(), stopping=context.should_abort
     )
+
+
+@app.task(name=queue.SHARD, queue=queue.QUEUE_OF[queue.SHARD], pass_context=True)
+def work_on_shard(context: JobContext, row_id: str) -> None:
+    shards.work(get_services(), int(row_id), worker=worker_name(), stopping=context.should_abort)
 
 
 @app.task(name=queue.NOTIFY, queue=queue.NOTIFY)
@@ -74,6 +79,7 @@ def erase_account(row_id: str) -> None:
 def reap(timestamp: int) -> None:
     svc = get_services()
     lifecycle.reap(svc)
+    shards.reap(svc)
     notify.reap(svc)
     keeping.sweep(svc)
     erase.sweep(svc)

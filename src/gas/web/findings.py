@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from gas.annotate.run import FINDINGS, REJECTED
+from gas.annotate.result import FINDINGS, REJECTED
 from gas.errors import GasError
 from gas.jobs.models import Job
 from gas.logs import get_logger

@@ -45,6 +45,30 @@ def test_a_result_is_the_last_line_after_progress(out: Path) -> None:
     assert out.exists()
 
 
+def test_a_plan_its_shards_and_the_join_come_to_the_same(tmp_path: Path, out: Path) -> None:
+    about = {"pack": str(demo_pack().path), "engine": "gas"}
+    code, lines = ask(request_for(NA12878, out, demo_pack(), engine="gas"))
+    assert code == 0
+    whole = {path.name: path.read_bytes() for path in out.parent.iterdir()}
+    planned = {"input": str(NA12878), "folder": str(tmp_path), "shard_bytes": 1, **about}
+    code, lines = ask({"do": "plan", **planned})
+    assert (code, lines[-1]) == (0, {"result": {}})
+    (shard,) = [line["shard"] for line in lines if "shard" in line]
+    assert (shard["number"], shard["read"]) == (0, 1)
+    code, lines = ask({"do": "work", "text": shard["text"], "cuts": shard["cuts"],
+                       "folder": str(tmp_path), **about})  # fmt: skip
+    assert code == 0
+    done = lines[-1]["result"]
+    for path in out.parent.iterdir():
+        path.unlink()
+    head, found = str(tmp_path / "head.vcf"), str(tmp_path / "found.json")
+    code, lines = ask({"do": "join", "head": head, "found": found, "output": str(out),
+                       "shards": [[done["blocks"], done["about"]]], **about})  # fmt: skip
+    assert code == 0
+    assert lines[-1]["result"]["summary"]["records"] == 4591
+    assert {path.name: path.read_bytes() for path in out.parent.iterdir()} == whole
+
+
 def test_an_error_is_a_sentence_with_its_place(tiny: Pack, tmp_path: Path, out: Path) -> None:
     path = tmp_path / "in.vcf"
     path.write_bytes(HEADER + record(5, "A", "C") + b"\0\n")

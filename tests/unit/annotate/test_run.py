@@ -255,12 +255,12 @@ def test_an_earlier_result_stays_when_a_run_fails(names: Pack, tmp_path: Path, o
 def test_a_full_disk_is_not_the_users_fault(
     names: Pack, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import gas.annotate.run as run
+    from gas.annotate import result
 
     folder = tmp_path / "full"
     folder.mkdir()
     (folder / "part.vcf.gz").symlink_to("/dev/full")
-    monkeypatch.setattr(run.tempfile, "mkdtemp", lambda **_: str(folder))
+    monkeypatch.setattr(result.tempfile, "mkdtemp", lambda **_: str(folder))
     with pytest.raises(TransientError, match="no room"):
         annotate(NA12878, out, names, ECHO)
 

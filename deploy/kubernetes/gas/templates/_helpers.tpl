@@ -190,6 +190,19 @@ httpGet:
   httpHeaders: [{name: Host, value: localhost}]
 {{- end -}}
 
+{{/* Whoever reads metrics asks a pod by its address. */}}
+{{- define "gas.webEnv" -}}
+- {name: GAS_HOST, value: "0.0.0.0"}
+- {name: GAS_PORT, value: "8000"}
+- {name: GAS_TRUST_PROXY, value: "true"}
+- {name: GAS_WEB_WORKERS, value: {{ .Values.web.processes | quote }}}
+- {name: GAS_WEB_THREADS, value: {{ .Values.web.threads | quote }}}
+{{- if not (hasKey .Values.settings "GAS_ALLOWED_HOSTS") }}
+- {name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
+- {name: GAS_ALLOWED_HOSTS, value: '["$(POD_IP)"]'}
+{{- end }}
+{{- end -}}
+
 {{- define "gas.webExtra" -}}
 ports:
   - {name: http, containerPort: 8000}

@@ -54,7 +54,8 @@ class Context:
 
 
 class Source(Protocol):
-    """An input VCF that an engine may read through before it is asked (``gas.annotate.vcf``)."""
+    """An input VCF that an engine may read through before it is asked (``gas.annotate.vcf``); for
+    an engine that is ``parallel`` perhaps a part of one."""
 
     def records(self) -> Iterator[tuple[int, Record]]:
         """Every record in the output's order and its 1-based line number. Each call starts anew."""
@@ -109,7 +110,7 @@ class Engine(Protocol):
 
     name: str
     #: True where ``Session.annotate`` depends on its arguments alone, so that slices of a file may
-    #: be worked on by several processes.
+    #: be worked on by several processes, on several hosts.
     parallel: bool
 
     def version(self) -> str:

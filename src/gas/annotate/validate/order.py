@@ -15,6 +15,9 @@ WINDOW = 50_000
 #: Records with more alleles are not compared with others.
 _ALLELES = 1_000
 
+#: Rules that a file breaks whose records are not sorted by contig and position.
+DISORDER = ("record-order", "record-order-4.5", "record-contiguous")
+
 _Variant = tuple[int, bytes, bytes]
 
 
