@@ -188,25 +188,33 @@ class AlleleSource:
             return []
         keys, offsets, text = columns
         query = np.array(wanted, dtype=np.uint64)
+        # What is asked lies close together: all but its stretch of the file is left alone.
+        low = int(np.searchsorted(keys, query.min(), side="left" if exact else "right"))
+        low = low if exact else max(0, low - 1)
+        high = int(np.searchsorted(keys, query.max(), side="right"))
+        if low == high:
+            return []
+        near = keys[low:high]
         if exact:
-            place = np.searchsorted(keys, query)
-            place[place == len(keys)] = 0
-            hits = np.nonzero(keys[place] == query)[0]
+            place = np.searchsorted(near, query)
+            place[place == len(near)] = 0
+            hits = np.nonzero(near[place] == query)[0]
         else:
-            place = np.searchsorted(keys, query, side="right").astype(np.int64) - 1
+            place = np.searchsorted(near, query, side="right").astype(np.int64) - 1
             hits = np.nonzero(place >= 0)[0]
-        at = place[hits]
+        at = place[hits] + low
         mapped = self._map
         starts, ends = (offsets[at] + text).tolist(), (offsets[at + 1] + text).tolist()
         out = [
             (i, mapped[start:end])
             for i, start, end in zip(hits.tolist(), starts, ends, strict=True)
         ]
-        self._release(len(wanted))
+        self._release(2 * near.nbytes + int(offsets[high] - offsets[low]))
         return out
 
-    def _release(self, looked_up: int) -> None:
-        self._touched += looked_up * 3 * mmap.PAGESIZE
+    def _release(self, size_bytes: int) -> None:
+        """Tell that about so many bytes were touched; now and then they are given back."""
+        self._touched += size_bytes
         if self._touched > _RELEASE_BYTES:
             self._touched = 0
             self._map.madvise(mmap.MADV_DONTNEED)
