@@ -338,6 +338,25 @@ def test_a_silent_utils_host_is_noticed() -> None:
         assert one["AlarmActions"], name
 
 
+def test_alarms_may_write_to_their_topic() -> None:
+    """A topic's own policy takes the place of the usual one."""
+    (topic,) = all_of(gas(), "AWS::SNS::TopicPolicy").values()
+    allowed = [s for s in topic["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
+    assert [(s["Principal"], s["Action"]) for s in allowed] == [
+        ({"Service": "cloudwatch.amazonaws.com"}, "sns:Publish")
+    ]
+
+
+def test_s3_may_write_to_the_queue_of_thaws() -> None:
+    allowed = [
+        (statement["Principal"], statement["Action"])
+        for policy in all_of(base(), "AWS::SQS::QueuePolicy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
+    assert allowed == [({"Service": "s3.amazonaws.com"}, "sqs:SendMessage")]
+
+
 # -- the edge ----------------------------------------------------------------------------------
 
 

@@ -150,7 +150,7 @@ def test_in_service_it_starts_and_is_ready_when_the_pages_are(
     metadata.ready = 200
     assert lifecycle.act("InService")
     assert told == ["launching"]
-    assert systemctl()[0] == "start --no-block gas.target"
+    assert systemctl()[0] == "start --no-block gas.target gas-web.service"
     assert systemctl()[1] == "is-active --quiet gas-web.service"
 
 

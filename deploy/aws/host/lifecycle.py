@@ -50,8 +50,7 @@ def look() -> str:
 def act(state: str) -> bool:
     """Do what ``state`` asks for. Whether it is done, or is to be tried again."""
     if state == "InService":
-        systemctl("start", "--no-block", TARGET)
-        return wait_until_it_runs() and tell("launching")
+        return start() and tell("launching")
     if state.startswith("Warmed:"):
         return tell("terminating" if state == "Warmed:Terminated" else "launching")
     if state == "Terminated":
@@ -60,10 +59,13 @@ def act(state: str) -> bool:
     return True  # Standby, Detached: as it is
 
 
-def wait_until_it_runs() -> bool:
-    """Every unit of the target is active, and the web part, where it runs here, is ready."""
+def start() -> bool:
+    """Whether every unit of the target came to be active in time, and the web part, where it runs
+    here, ready. Asked for again and again: a unit whose secrets were not there yet has failed, and
+    nobody else would start it."""
     end = time.monotonic() + READY_S
     while time.monotonic() < end:
+        systemctl("start", "--no-block", TARGET, *_units())
         if systemctl("is-active", "--quiet", *_units()) == 0 and _is_ready():
             return True
         time.sleep(LOOK_S)

@@ -54,8 +54,6 @@ _SINGLE = {
 }
 #: Bytes of mapped pages that are touched before they are given back.
 _RELEASE_BYTES = 64 << 20
-#: Bytes of a key and its offset.
-_KEY_BYTES = 16
 _POS, _REF, _ALT = itemgetter(1), itemgetter(3), itemgetter(4)
 
 
@@ -207,31 +205,35 @@ class AlleleSource:
         columns = self._columns.get(contig)
         if columns is None or not len(columns[0]) or not len(query):
             return []
-        every, offsets, text = columns
+        keys, offsets, text = columns
         query = query.astype(np.uint64)
-        # Records come sorted: what they ask for lies close together, and only that is touched.
-        first = max(0, int(np.searchsorted(every, query.min(), side="right")) - 1)
-        last = int(np.searchsorted(every, query.max(), side="right"))
-        keys = every[first : last + 1]
+        # What is asked lies close together: all but its stretch of the file is left alone.
+        low = int(np.searchsorted(keys, query.min(), side="left" if exact else "right"))
+        low = low if exact else max(0, low - 1)
+        high = int(np.searchsorted(keys, query.max(), side="right"))
+        if low == high:
+            return []
+        near = keys[low:high]
         if exact:
-            place = np.searchsorted(keys, query)
-            place[place == len(keys)] = 0
-            hits = np.nonzero(keys[place] == query)[0]
+            place = np.searchsorted(near, query)
+            place[place == len(near)] = 0
+            hits = np.nonzero(near[place] == query)[0]
         else:
-            place = np.searchsorted(keys, query, side="right").astype(np.int64) - 1
+            place = np.searchsorted(near, query, side="right").astype(np.int64) - 1
             hits = np.nonzero(place >= 0)[0]
-        at = place[hits].astype(np.int64) + first
+        at = place[hits] + low
         mapped = self._map
         starts, ends = (offsets[at] + text).tolist(), (offsets[at + 1] + text).tolist()
-        found = [
+        out = [
             (i, mapped[start:end])
             for i, start, end in zip(hits.tolist(), starts, ends, strict=True)
         ]
-        self._release((last - first) * _KEY_BYTES + int(offsets[last] - offsets[first]))
-        return found
+        self._release(2 * near.nbytes + int(offsets[high] - offsets[low]))
+        return out
 
-    def _release(self, touched_bytes: int) -> None:
-        self._touched += touched_bytes
+    def _release(self, size_bytes: int) -> None:
+        """Tell that about so many bytes were touched; now and then they are given back."""
+        self._touched += size_bytes
         if self._touched > _RELEASE_BYTES:
             self._touched = 0
             self._map.madvise(mmap.MADV_DONTNEED)

@@ -50,7 +50,7 @@ def test_a_plan_its_shards_and_the_join_come_to_the_same(tmp_path: Path, out: Pa
     code, lines = ask(request_for(NA12878, out, demo_pack(), engine="gas"))
     assert code == 0
     whole = {path.name: path.read_bytes() for path in out.parent.iterdir()}
-    planned = {"input": str(NA12878), "folder": str(tmp_path), "shard_bytes": 1, **about}
+    planned = {"input": str(NA12878), "folder": str(tmp_path), "shard_bytes": 1 << 30, **about}
     code, lines = ask({"do": "plan", **planned})
     assert (code, lines[-1]) == (0, {"result": {}})
     (shard,) = [line["shard"] for line in lines if "shard" in line]
