@@ -7,7 +7,7 @@ WORKERS ?= 2
 PYTEST := $(RUN) -m pytest -q -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-vep test-long lint format bench loadtest concordance lock clean
+.PHONY: help setup demo test test-vep test-long lint format bench loadtest concordance check-deploy lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,16 @@ loadtest: $(VENV)/loadtest.stamp ## Load both farms in turn and write a report (
 concordance: $(VENV)/dev.stamp ## Compare our engine with Ensembl VEP, column by column
 	@$(RUN) bench/concordance.py src/gas/reference/packs/demo bench/data/sim30k.vep115.chr20.vcf.gz
 
+# A set of tools of its own: they are large, and pin other versions than GAS does.
+deploy/.venv/stamp: deploy/requirements-check.lock
+	@test -x deploy/.venv/bin/python || $(PYTHON) -m venv deploy/.venv
+	@echo "Installing what checks deploy/ (once) ..."
+	@deploy/.venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r deploy/requirements-check.lock
+	@touch $@
+
+check-deploy: $(VENV)/run.stamp deploy/.venv/stamp ## Check deploy/: AWS template, Helm chart, Dockerfile
+	@deploy/.venv/bin/python deploy/checks $(ARGS)
+
 lock: $(VENV)/dev.stamp ## Pin the newest versions that pyproject.toml allows
 	@for extra in "" dev vep; do \
 	  out=requirements$${extra:+-$$extra}.lock; \
@@ -78,9 +88,11 @@ lock: $(VENV)/dev.stamp ## Pin the newest versions that pyproject.toml allows
 	    --generate-hashes --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" $${extra:+--extra $$extra} pyproject.toml build-requirements.in -o $$out; \
 	done
-	@$(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" loadtest/requirements.in -o loadtest/requirements.lock
+	@for part in loadtest/requirements deploy/aws/requirements deploy/requirements-check; do \
+	  $(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command "make lock" $$part.in -o $$part.lock; \
+	done
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) deploy/.venv deploy/build build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

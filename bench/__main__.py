@@ -12,6 +12,7 @@ BENCHES = {
     "engine": "bench.engine",
     "farm": "bench.farm",
     "shards": "bench.shards",
+    "sources": "bench.sources",
     "tenants": "bench.tenants",
     "validate": "bench.validate",
 }

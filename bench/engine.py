@@ -28,7 +28,7 @@ PACK = SHIPPED / "demo"
 PAIRS = 3
 SAMPLES = 2_500
 
-_GAS = """
+GAS = """
 import sys
 from pathlib import Path
 from gas.annotate.pack import Pack
@@ -59,7 +59,7 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         yield from _ready(folder)
-        _run(_GAS, FILE, folder)  # what a first run leaves for the others is there from now on
+        run(GAS, FILE, folder)  # what a first run leaves for the others is there from now on
         yield from _beside_csq(folder)
         yield from _two_workers(folder)
         yield from _flat(folder)
@@ -81,10 +81,10 @@ def _ready(folder: Path) -> Iterator[Row]:
 def _beside_csq(folder: Path) -> Iterator[Row]:
     ours, theirs, memory = [], [], []
     for _ in range(PAIRS):
-        used = _run(_GAS, FILE, folder)
+        used = run(GAS, FILE, folder)
         ours.append(used.cpu_s)
         memory.append(used.peak_mib)
-        theirs.append(_run(_CSQ, FILE, folder).cpu_s)
+        theirs.append(run(_CSQ, FILE, folder).cpu_s)
     csq = RECORDS / statistics.median(theirs)
     what = "bcftools csq -l, fresh process"
     yield Row(f"{what}, one core", csq, "records/s")
@@ -98,8 +98,8 @@ def _two_workers(folder: Path) -> Iterator[Row]:
     big = repeat(folder, 4)
     one, two = [], []
     for _ in range(PAIRS):
-        one.append(_run(_GAS, big, folder).wall_s)
-        two.append(_run(_GAS, big, folder, workers=2, cores=2).wall_s)
+        one.append(run(GAS, big, folder).wall_s)
+        two.append(run(GAS, big, folder, workers=2, cores=2).wall_s)
     rate = 4 * RECORDS / statistics.median(one)
     yield Row("gas, two workers, two cores", 4 * RECORDS / statistics.median(two), "records/s",
               "one worker, wall clock", rate)  # fmt: skip
@@ -113,10 +113,10 @@ def _flat(folder: Path) -> Iterator[Row]:
             if line.startswith(b"#") or number % 12 == 0:
                 out.write(line)
     count = sum(not line.startswith(b"#") for line in short.read_bytes().splitlines())
-    start = _run(_GAS, _headers_only(folder), folder).cpu_s
-    few = statistics.median(_run(_GAS, short, folder).cpu_s for _ in range(PAIRS)) - start
+    start = run(GAS, _headers_only(folder), folder).cpu_s
+    few = statistics.median(run(GAS, short, folder).cpu_s for _ in range(PAIRS)) - start
     times = 42
-    many = _run(_GAS, repeat(folder, times), folder).cpu_s - start
+    many = run(GAS, repeat(folder, times), folder).cpu_s - start
     yield Row("gas, 5 million records", times * RECORDS / many, "records/s",
               "10 thousand records, start-up apart", count / few)  # fmt: skip
 
@@ -134,7 +134,7 @@ def _many_samples(folder: Path) -> Iterator[Row]:
                 out.write(line)
             elif number % 10 == 0:
                 out.write(line.rstrip() + genotypes + b"\n")
-    used = _run(_GAS, wide, folder)
+    used = run(GAS, wide, folder)
     yield Row(f"gas, {SAMPLES:,} samples, one core", wide.stat().st_size / 1e6 / used.cpu_s,
               "MB/s of input")  # fmt: skip
     wide.unlink()
@@ -164,9 +164,12 @@ class Used:
         self.cpu_s, self.wall_s, self.peak_mib = cpu_s, wall_s, peak_mib
 
 
-def _run(code: str, source: Path, folder: Path, *, workers: int = 1, cores: int = 1) -> Used:
+def run(
+    code: str, source: Path, folder: Path, *, workers: int = 1, cores: int = 1, pack: Path = PACK
+) -> Used:
+    """``code`` in a fresh process on so many cores."""
     allowed = sorted(os.sched_getaffinity(0))[:cores]
-    command = [sys.executable, "-c", code, source, folder / "out.vcf.gz", PACK, str(workers)]
+    command = [sys.executable, "-c", code, source, folder / "out.vcf.gz", pack, str(workers)]
     start = time.perf_counter()
     process = subprocess.Popen(
         list(map(str, command)),

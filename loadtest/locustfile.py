@@ -80,7 +80,7 @@ class Phases(LoadTestShape):
 class Person(FastHttpUser):
     """One person, at an address and with an account of their own."""
 
-    connection_timeout = network_timeout = 180.0
+    connection_timeout = network_timeout = 300.0
 
     def wait_time(self) -> float:
         return random.uniform(*THINK_S)

@@ -106,7 +106,9 @@ class Summary:
         return (
             f"{self.people} people, {self.requests:,} requests ({self.requests_per_s:.0f}/s), "
             f"{self.failures} failures; pages' p95 {self.pages_p95_ms_few:.0f} ms of few, "
-            f"{self.pages_p95_ms_many:.0f} ms of many ({self.ratio:.2f}x); "
+            f"{self.pages_p95_ms_many:.0f} ms of many ({self.ratio:.2f}x), "
+            f"{self.pages_p95_ms_while_many_sign_in / 1000:.1f} s while they sign in, which takes "
+            f"{self.sign_in_p95_ms / 1000:.0f} s (p95); "
             f"generator {self.generator_cpu:.0%} of a core; "
             f"web {_way(self.web)}; annotators {_way(self.annotators)}; "
             f"{self.jobs} jobs, {self.jobs_failed} failed"
@@ -191,7 +193,9 @@ def _windows(answers: Sequence[Answer]) -> list[Window]:
 
 def _charts(zero: float, windows: Sequence[Window], looks: Sequence[Look]) -> dict[str, Chart]:
     def over(column: int) -> list[tuple[float, float]]:
-        return [(max(0.0, (row[0] - zero) / 60), row[column]) for row in windows]
+        ended = (windows[-1][0] + WINDOW_S - zero) / 60
+        rows = [(max(0.0, (row[0] - zero) / 60), float(row[column])) for row in windows]
+        return [*rows, (ended, 0.0)]  # everybody has gone
 
     def seen(size: Callable[[Look], float]) -> list[tuple[float, float]]:
         return [((look.at - zero) / 60, size(look)) for look in looks]

@@ -212,7 +212,9 @@ def test_an_upload_can_be_given_up(svc: Services, api: Api, job: Job) -> None:
     assert b"".join(svc.storage.read(job.input_key)) == VCF
 
 
-def test_only_so_many_uploads_may_wait(svc: Services, api: Api, clock: FakeClock) -> None:
+def test_only_so_many_uploads_may_wait(
+    svc: Services, api: Api, stranger: Api, clock: FakeClock
+) -> None:
     most, new = svc.settings.max_open_uploads, {"filename": "a.vcf", "size_bytes": 5}
     submit(api)  # no longer waits
     made = [api("POST", "/api/v1/uploads", new) for _ in range(most)]
@@ -220,7 +222,10 @@ def test_only_so_many_uploads_may_wait(svc: Services, api: Api, clock: FakeClock
     said = problem(api("POST", "/api/v1/uploads", new), 429)
     assert said["code"] == "too-many-uploads"
     assert said["hint"]
-    api("DELETE", f"/api/v1/uploads/{made[0].json()['id']}")
+    listed = api("GET", "/api/v1/uploads").json()
+    assert {one["id"] for one in listed} == {answer.json()["id"] for answer in made}
+    assert stranger("GET", "/api/v1/uploads").json() == []
+    api("DELETE", f"/api/v1/uploads/{listed[0]['id']}")
     assert api("POST", "/api/v1/uploads", new).status_code == 201
     problem(api("POST", "/api/v1/uploads", new), 429)
     clock.advance(svc.settings.upload_expiry_s + 1)

@@ -54,9 +54,9 @@ class Settings(BaseSettings):
 
     env: Literal["embedded", "production"] = Field(
         "embedded",
-        description="`production` insists on `GAS_BASE_URL`, on `GAS_MAIL=smtp` and on another "
-        "`GAS_BILLING` than `test`: links to 127.0.0.1, mails in a folder and subscriptions that "
-        "cost nothing suit one machine only.",
+        description="`production` insists on `GAS_BASE_URL`, on another `GAS_MAIL` than `file` and "
+        "on another `GAS_BILLING` than `test`: links to 127.0.0.1, mails in a folder and "
+        "subscriptions that cost nothing suit one machine only.",
     )
     data_dir: Path = Field(
         default_factory=_default_data_dir,
@@ -273,8 +273,10 @@ class Settings(BaseSettings):
         "a file from S3.",
     )
 
-    mail: Literal["file", "smtp"] = Field(
-        "file", description="`file` writes each mail as an .eml file into the data folder."
+    mail: Literal["file", "smtp", "ses"] = Field(
+        "file",
+        description="`file` writes each mail as an .eml file into the data folder; `ses` is Amazon "
+        "SES by the machine's role.",
     )
     mail_from: str = Field("GAS <gas@localhost>", description="Sender of all mail.")
     smtp_host: str = Field("localhost", description="Mail server.")
@@ -460,8 +462,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fit_for_production(self) -> Self:
-        if self.env == "production" and (self.base_url is None or self.mail != "smtp"):
-            raise ValueError("GAS_ENV=production needs GAS_BASE_URL and GAS_MAIL=smtp")
+        if self.env == "production" and (self.base_url is None or self.mail == "file"):
+            raise ValueError("GAS_ENV=production needs GAS_BASE_URL, and GAS_MAIL=smtp or ses")
         if self.env == "production" and self.billing == "test":
             raise ValueError(
                 "GAS_ENV=production refuses GAS_BILLING=test, with which everyone is premium for "
@@ -519,6 +521,11 @@ class Settings(BaseSettings):
     def run_dir(self) -> Path:
         """What the running processes tell each other: locks, counters, the farm's state."""
         return self.service_dir / "run"
+
+    @property
+    def instance_lock(self) -> Path:
+        """What the workers of this machine share its protection by; outlives a supervisor."""
+        return self.run_dir / ".instance"
 
     @property
     def mail_dir(self) -> Path:

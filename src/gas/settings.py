@@ -143,6 +143,11 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
+# A hash of the others is replaced when its owner signs in.
+PASSWORD_HASHERS = [
+    "gas.accounts.passwords.PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -178,6 +183,8 @@ if _gas.mail == "smtp":
     EMAIL_USE_TLS = _gas.smtp_security == "starttls"
     EMAIL_USE_SSL = _gas.smtp_security == "tls"
     EMAIL_TIMEOUT = 30
+elif _gas.mail == "ses":
+    EMAIL_BACKEND = "gas.notify.ses.SesBackend"
 else:
     EMAIL_BACKEND = "gas.notify.files.EmlFileBackend"
     EMAIL_FILE_PATH = str(_gas.mail_dir)

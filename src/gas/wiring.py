@@ -133,7 +133,7 @@ def make_protection(settings: Settings, name: str | None, *, scaled: bool) -> Pr
     if name is not None:
         layers.append(LocalProtection(settings.run_dir / f"{name}.lock"))
     if scaled and (cloud := _cloud_protection(settings)) is not None:
-        layers.append(InstanceProtection(cloud, settings.run_dir / ".instance"))
+        layers.append(InstanceProtection(cloud, settings.instance_lock))
     return Layers(layers) if layers else NoProtection()
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import permutations
 
 import pytest
-from django.db import close_old_connections, connections
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from gas.accounts.change import change_plan
@@ -25,6 +23,7 @@ from gas.wiring import Services
 from tests.billing.conftest import stripe_settings
 from tests.fakes import FakeClock
 from tests.stripe_stub import BROKEN, UNHEARD, Failure, StripeStub
+from tests.threads import at_once
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick")]
 Begin = Callable[[User], Customer]
@@ -231,28 +230,6 @@ def test_messages_between_the_changes_many(
 
 
 # -- at once ---------------------------------------------------------------------------------------
-
-
-def at_once(deeds: list[Callable[[], object]]) -> list[object]:
-    """Do all of ``deeds`` in threads that start together; what they returned or raised."""
-    barrier, results = threading.Barrier(len(deeds)), [None] * len(deeds)  # type: ignore[var-annotated]
-
-    def do(index: int) -> None:
-        barrier.wait()
-        try:
-            results[index] = deeds[index]()  # type: ignore[call-overload]
-        except Exception as error:  # noqa: BLE001 - the test looks at it
-            results[index] = error  # type: ignore[call-overload]
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=do, args=(n,)) for n in range(len(deeds))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    close_old_connections()
-    return results
 
 
 @pytest.mark.django_db(transaction=True)

@@ -35,8 +35,10 @@ def find_chromium() -> str:
     pytest.skip("NO CHROMIUM: THE PAGES ARE NOT TESTED IN A BROWSER. Install `chromium`.")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    """Gone when the tests of this folder are over: while Playwright is there, an event loop runs,
+    and others could not start their own."""
     path = find_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
@@ -46,9 +48,11 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Watch:
-    """What went wrong in a browser's pages. ``expected``: statuses that a test asks for."""
+    """What went wrong in a browser's pages. ``expected``: statuses that a test asks for;
+    ``others``: origins beside ``origin`` that they may ask."""
 
     origin: str
+    others: tuple[str, ...] = ()
     faults: list[str] = field(default_factory=list)
     expected: set[int] = field(default_factory=set)
 
@@ -64,7 +68,7 @@ class Watch:
             self.faults.append(f"{page.url}: {message.text}")
 
     def _request(self, page: Page, url: str) -> None:
-        if not url.startswith((self.origin, "data:", "blob:")):
+        if not url.startswith((self.origin, *self.others, "data:", "blob:")):
             self.faults.append(f"{page.url} asks for {url}")
 
     def _response(self, url: str, status: int) -> None:

@@ -170,7 +170,9 @@ def test_what_the_service_does_not_take_is_said_on_the_form(
     watch.expected.add(429)
     page.get_by_role("button", name="Annotate").click()
     expect(page.locator("#file-about")).to_contain_text("20 of your uploads wait to be submitted")
-    Upload.objects.all().delete()
+    page.get_by_role("button", name="Discard them").click()
+    expect(page.locator("#file-about")).not_to_contain_text("wait to be submitted")
+    assert not Upload.objects.exists()
     page.get_by_role("button", name="Annotate").click()
     expect(page.get_by_role("heading", name=sample.name)).to_be_visible()
 

@@ -4,6 +4,7 @@ users work."""
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import threading
@@ -18,17 +19,24 @@ from gas.client import Client
 from gas.demo.run import INPUT
 from gas.farm.status import Status, read
 from tests.e2e.held import HELD, Hold, make_held_reference, worker_of
-from tests.e2e.service import Service, alive, running, wait_for
+from tests.e2e.service import ROOT, Service, alive, running, wait_for
 
 #: A web worker should get so many requests a second: few, so that a test can make it scale.
 TARGET = 3
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that every process of the service looks into first when it starts."""
+    return tmp_path_factory.mktemp("release")
+
+
+@pytest.fixture(scope="module")
+def service(release: Path) -> Iterator[Service]:
     with running(
+        PYTHONPATH=os.pathsep.join(map(str, (release, ROOT / "src", ROOT))),
         GAS_ANNOTATORS="2..4",
-        GAS_WEB_WORKERS="2..4",
+        GAS_WEB_WORKERS="2..3",
         GAS_WEB_TARGET=str(TARGET),
         GAS_SCALE_HOLD_S="1",
         GAS_EXTRA_ENGINES=json.dumps([HELD]),
@@ -181,27 +189,25 @@ def test_web_follows_the_requests_and_new_code_comes_without_a_dropped_one(
     client = service.sign_up("reload@example.org")
     wait_for(lambda: look(service).web.running >= 2)
     with Load(service.url) as load:
-        wait_for(lambda: look(service).web.running == 4, 60, "the web part does not grow")
+        wait_for(lambda: look(service).web.running == 3, 60, "the web part does not grow")
         with Hold(service) as hold, Watch(service) as watch:
             (job,) = submit_held(client, 1)
             holder = worker_of(service, wait_for(hold.engines)[0])
             before = {one.pid for one in look(service).web_workers}
-            first = {one.name: one.pid for one in look(service).instances}
+            first = {one.pid for one in look(service).instances if one.name != "postgres"}
             done = reload(service)
             assert done.returncode == 0, done.stdout + done.stderr
             assert "finishes its job" in done.stdout
             assert done.stdout.splitlines()[-1] == "Reloaded."
             wait_for(lambda: len(annotators(service)) == 3, why="the idle one does not go")
             after = {one.pid for one in look(service).web_workers if one.state == "runs"}
-            assert len(after) == 4, "as many as before"
+            assert len(after) == 3, "as many as before"
             assert not before & after
             assert annotators(service)[holder] == "leaves"
             assert watch.fewest >= 2
-        now = look(service)
-        for name in ("web", "notify", "archive", "restore", "reap"):
-            pids = [one.pid for one in now.instances if one.name == name and one.state != "leaves"]
-            assert pids
-            assert first[name] not in pids, name
+            stay = [one for one in look(service).instances if one.state != "leaves"]
+            assert len(stay) == 8, "postgres, web, 2 annotators, 4 utilities"
+            assert not first & {one.pid for one in stay}
         assert client.wait(job)["status"] == "COMPLETED"
         assert "Attempt 2" not in service.log(client, job)
         wait_for(lambda: not alive(holder), why="it has no job any more, and stays")
@@ -210,6 +216,34 @@ def test_web_follows_the_requests_and_new_code_comes_without_a_dropped_one(
     assert load.answers["200"] > 100
     assert set(load.answers) == {"200"}
     wait_for(lambda: look(service).web.running == 2, 90, "the web part does not shrink")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "says"),
+    [
+        ("migrate", "migrations fail"),
+        ("gunicorn", "new web does not start"),
+        ("annotate", r"new annotator-\d does not start"),
+    ],
+)
+def test_new_code_that_does_not_start_leaves_the_old_at_work(
+    service: Service, release: Path, breaks: str, says: str
+) -> None:
+    client = service.sign_up(f"{breaks}@example.org")
+    wait_for(lambda: settled(service, 2), 60)
+    before = annotators(service)
+    (release / "sitecustomize.py").write_text(
+        f"import os, sys\nif {breaks!r} in sys.orig_argv: os._exit(3)\n"
+    )
+    try:
+        done = reload(service)
+    finally:
+        (release / "sitecustomize.py").unlink()
+    assert done.returncode == 1
+    assert re.search(says, done.stderr)
+    assert ".log" in done.stderr, "where to look"
+    assert client.wait(client.submit(client.upload(INPUT))["id"])["status"] == "COMPLETED"
+    wait_for(lambda: annotators(service) == before, why="the old ones do not stay")
 
 
 def test_gas_farm_tells_it_to_people_and_programs(service: Service) -> None:

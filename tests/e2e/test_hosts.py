@@ -60,8 +60,7 @@ class Farm:
             **self._store(open_),
         }
         self._references()
-        for command in ("migrate", "createcachetable"):
-            assert self.gas("utils", command, "manage", command).wait(60) == 0
+        assert self.gas("utils", "migrate", "migrate").wait(60) == 0
         for web in WEB:
             self.start_web(web)
         for annotator in ANNOTATORS:
@@ -80,11 +79,7 @@ class Farm:
         return self.network.start(host, name, command, **self.environment, **data)
 
     def start_web(self, host: str) -> None:
-        self.run(host, "web", [
-            sys.executable, "-m", "gunicorn", "gas.wsgi:application",
-            "--bind", f"{self.at[host]}:8000", "--worker-class", "gas.farm.web.Worker",
-            "--threads", "8", "--log-level", "warning",
-        ])  # fmt: skip
+        self.gas(host, "web", "web", "--host", self.at[host], "--port", "8000")
 
     def _database(self) -> dict[str, str]:
         password = secrets.token_urlsafe(12)

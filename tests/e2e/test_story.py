@@ -175,7 +175,7 @@ def test_gas_submit_waits_and_saves(service: Service, tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _objects_on(kind: str, folder: Path) -> Iterator[dict[str, str]]:
+def objects_on(kind: str, folder: Path) -> Iterator[dict[str, str]]:
     """The settings of a store of this kind, with its server up."""
     if kind == "local":
         yield {}
@@ -194,7 +194,7 @@ def _objects_on(kind: str, folder: Path) -> Iterator[dict[str, str]]:
 @pytest.mark.parametrize("kind", ["local", "s3"])
 def test_to_cold_storage_and_back_on_upgrade(tmp_path: Path, kind: str) -> None:
     with (
-        _objects_on(kind, tmp_path) as objects,
+        objects_on(kind, tmp_path) as objects,
         running(GAS_FREE_RETENTION_S="3", GAS_COLD_THAW_S="2", **objects) as service,
     ):
         client = service.sign_up("cold@example.org")

@@ -19,10 +19,10 @@ from gas.config import Settings, get_settings
 from gas.errors import GasError
 from gas.farm import parts, reload, status, team
 from gas.farm.elastic import SIGNAL_WAIT_S, Elastic
-from gas.farm.farm_status import report
 from gas.farm.parts import ANNOTATOR, UTILITIES, WEB, CannotStart, Maker, Part
 from gas.farm.protection.local import LocalProtection
 from gas.farm.reload import Rolling
+from gas.farm.report import report
 from gas.farm.seen import QueueState
 from gas.farm.team import Team
 from gas.farm.web_conf import workers_file

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from procrastinate import App, PsycopgConnector
 from procrastinate.contrib.django.utils import connector_params
@@ -209,6 +211,8 @@ class _Recorder:
 
     steps: list[str] = field(default_factory=list)
     refusals: int = 0
+    #: The worker was told of a new job.
+    told: threading.Event = field(default_factory=threading.Event)
 
     def protect(self) -> None:
         if self.refusals:
@@ -223,6 +227,15 @@ class _Recorder:
 
 class _Recorded(GuardedQueue):
     steps: list[str]
+    told: threading.Event | None = None
+
+    async def listen_for_jobs(self, *, on_notification: Any, **more: Any) -> None:
+        async def tell(**what: Any) -> None:
+            await on_notification(**what)
+            if self.told is not None:
+                self.told.set()
+
+        await super().listen_for_jobs(on_notification=tell, **more)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         job = await super().fetch_job(queues, worker_id)
@@ -242,6 +255,7 @@ def run_worker(
     *,
     until: Callable[[GuardedQueue, list[str]], bool],
     linger_s: float = 0.0,
+    poll_s: float = 0.02,
 ) -> list[str]:
     """The steps of a real worker, stopped when ``until`` says so."""
     steps = protection.steps if isinstance(protection, _Recorder) else []
@@ -250,7 +264,7 @@ def run_worker(
         connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=3)
         app = App(connector=connector)
         app.job_manager = guard = _Recorded(connector, protection, linger_s=linger_s)
-        guard.steps = steps
+        guard.steps, guard.told = steps, getattr(protection, "told", None)
 
         @app.task(name="work", queue="guarded")
         async def task() -> None:
@@ -259,7 +273,7 @@ def run_worker(
 
         worker = Worker(
             app, queues=["guarded"], concurrency=1, delete_jobs="successful",
-            fetch_job_polling_interval=0.02, install_signal_handlers=False,
+            fetch_job_polling_interval=poll_s, install_signal_handlers=False,
         )  # fmt: skip
         guard.stop = worker.stop
         async with app.open_async():
@@ -364,6 +378,30 @@ def test_it_lingers_before_it_gives_its_protection_up() -> None:
     )
     assert held_to_the_model(steps) == 2
     assert steps.count("unprotect") == 2, "at the start and at the end"
+
+
+@dataclass
+class _SlowCloud(_Recorder):
+    """A job comes while the first protection after work is being given up."""
+
+    def release(self) -> None:
+        super().release()
+        if self.steps.count("acknowledge") == 1:
+            self.told.clear()
+            with psycopg.connect(**connector_params()) as connection:
+                connection.execute(
+                    "INSERT INTO procrastinate_jobs (queue_name, task_name) "
+                    "VALUES ('guarded', 'work')"
+                )
+            assert self.told.wait(10), "the worker hears of it, and forgets it again"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_comes_while_it_releases_does_not_wait() -> None:
+    steps = run_worker(
+        1, _SlowCloud(), nothing, poll_s=60, until=lambda _, seen: seen.count("acknowledge") == 2
+    )
+    assert held_to_the_model(steps) == 2
 
 
 @pytest.mark.django_db(transaction=True)

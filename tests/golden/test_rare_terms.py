@@ -15,6 +15,9 @@ nomenclature 21.0, VEP the documentation or behaviour of Ensembl VEP 115.
 
 from __future__ import annotations
 
+import gzip
+import re
+from collections import Counter
 from pathlib import Path
 
 import pysam
@@ -25,9 +28,11 @@ from gas.annotate.csq import COLUMNS, Options
 from gas.annotate.engines.gas import GasEngine, GasSession
 from gas.annotate.model import Model
 from gas.annotate.pack import Pack
-from tests.annotation import demo_pack
+from gas.annotate.terms import TERMS
+from tests.annotation import DATA, demo_pack, records_of
 
 FOLDER = Path(__file__).parent / "vep"
+TRUTH = Path(__file__).parents[2] / "bench" / "data" / "sim30k.vep115.chr20.vcf.gz"
 SEQUENCE = "".join((FOLDER / "rare.fa").read_text().split("\n")[1:])
 
 
@@ -50,9 +55,12 @@ def annotate(
     return entry
 
 
+def rows_of(entry: bytes) -> list[dict[str, str]]:
+    return [dict(zip(COLUMNS, r.split("|"), strict=True)) for r in entry.decode()[4:].split(",")]
+
+
 def row(entry: bytes, feature: str) -> dict[str, str]:
-    rows = [dict(zip(COLUMNS, r.split("|"), strict=True)) for r in entry.decode()[4:].split(",")]
-    (found,) = [r for r in rows if r["Feature"] == feature]
+    (found,) = [r for r in rows_of(entry) if r["Feature"] == feature]
     return found
 
 
@@ -126,6 +134,11 @@ CASES = {
             "IMPACT": "LOW", "Codons": "Ct/At", "Amino_acids": "X", "Protein_position": "7",
             "FLAGS": "cds_end_NF",
         },
+    ),
+    # SO:0001580: in the coding region, but N codes nothing that can be told.
+    "coding_sequence": (
+        (20, "C", "N"), "TA",
+        {"Consequence": "coding_sequence_variant", "IMPACT": "MODIFIER", "Protein_position": "2"},
     ),
     # SO:0001620; VEP: no other term stands beside it.
     "mature_miRNA": (
@@ -265,3 +278,69 @@ def test_the_mitochondrion_has_its_own_code(
     found = row(annotate(mitochondrial, *change, contig="chrM"), feature)
     assert found["Consequence"].split("&")[0] == term
     assert found["HGVSp"].split(":")[1].startswith(protein)
+
+
+#: MITOMAP's aachange: residue before, position, residue after, perhaps behind its gene.
+_MITOMAP = re.compile(r"(?:(\w+):)?(Term|[A-Z])(\d+)(Term|[A-Z])")
+
+
+#: ATG to GTG, which starts a protein with Met as well by code 2. We say M/V and start_lost, as VEP
+#: does.
+OTHER_WAYS = [(8527, "G", "ATP6:M1M")]
+
+
+def test_all_protein_changes_of_mitomap_are_ours(mitochondrial: GasSession) -> None:
+    """MITOMAP's disease-associated mutations, whose protein changes people worked out one by one,
+    by code 2: of substitutions every residue and its position is what we say, but for one."""
+    compared, differ = 0, []
+    for fields in records_of(DATA / "real" / "mitomap_disease.vcf.gz"):
+        info = dict(part.partition("=")[::2] for part in fields[7].decode().split(";"))
+        alts, changes = fields[4].split(b","), info.get("aachange", "").split(",")
+        if len(changes) != len(alts):
+            continue
+        for alt, change in zip(alts, changes, strict=True):
+            told = _MITOMAP.findall(change)
+            if not told or _MITOMAP.sub("", change).strip() or len(alt) != len(fields[3]):
+                continue
+            (entry,) = mitochondrial.annotate([[*fields[:4], alt, b".", b".", b"."]])
+            ours = {
+                (r["SYMBOL"].removeprefix("MT-"), r["Protein_position"], r["Amino_acids"])
+                for r in rows_of(entry)
+                if r["Amino_acids"]
+            }
+            for gene, before, position, after in told:
+                before, after = before.replace("Term", "*"), after.replace("Term", "*")
+                acids = before if before == after else f"{before}/{after}"
+                compared += 1
+                if not any((position, acids) == o[1:] and gene in ("", o[0]) for o in ours):
+                    differ.append(
+                        (int(fields[1]), alt.decode(), f"{gene}:{before}{position}{after}")
+                    )
+    assert compared > 500
+    assert differ == OTHER_WAYS
+
+
+# -- all terms ------------------------------------------------------------------------------------
+
+#: Terms of regulatory features, which gene models have none of, and two that only sum up others.
+NOT_OURS = {
+    *("TFBS_ablation", "TFBS_amplification", "TF_binding_site_variant", "sequence_variant"),
+    *("regulatory_region_ablation", "regulatory_region_amplification"),
+    *("regulatory_region_variant", "coding_transcript_variant"),
+}
+
+
+def test_every_term_has_thirty_rows_of_truth_or_a_case_here() -> None:
+    """The truth: 30,000 simulated variants of chromosome 20, by Ensembl VEP 115.2."""
+    rows: Counter[str] = Counter()
+    with gzip.open(TRUTH, "rt") as lines:
+        for line in lines:
+            entry = line.partition("CSQ=")[2]
+            for row_ in entry.split(",") if entry and line[0] != "#" else ():
+                rows.update(row_.split("|", 2)[1].split("&"))
+    by_hand = [case[2]["Consequence"] for case in CASES.values()]
+    by_hand += [terms for *_, terms in SYMBOLIC.values()]
+    here = {term for terms in by_hand for term in terms.split("&")}
+    thin = {term for term in set(TERMS) - NOT_OURS if rows[term] < 30}
+    assert {"NMD_transcript_variant", "start_retained_variant", "stop_lost"} < thin
+    assert thin <= here

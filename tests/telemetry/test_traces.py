@@ -29,11 +29,11 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    monkeypatch.setattr(traces, "_tracer", None)  # as it is again afterwards
     exporter = InMemorySpanExporter()
     provider = traces.start(SimpleSpanProcessor(exporter), "test")
     yield exporter
-    traces.stop()
     provider.shutdown()
 
 

@@ -37,7 +37,7 @@ def look(at: float, web: int = 2) -> Look:
 def test_a_run_that_meets_the_bar_has_no_fault() -> None:
     assert GOOD.faults() == []
     assert "web 2 → 7 in 40 s, back in 250 s" in GOOD.line()
-    assert "(1.98x)" in GOOD.line()
+    assert "(1.98x), 0.9 s while they sign in, which takes 5 s (p95)" in GOOD.line()
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,8 @@ def test_the_report_is_written(tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "over_time.csv").open()))
     assert [float(row["requests_per_s"]) for row in rows] == [4] * 5
     assert float(rows[0]["p95_ms"]) == 38  # of 0..39 without the one that failed
+    people = report._charts(1000.0, list(report._windows(answers)), looks)["people"].lines[0]
+    assert people.points[-2:] == [(40 / 60, 199.0), (50 / 60, 0.0)]
     for name in ("people", "times", "instances", "cpu"):
         picture = ET.parse(tmp_path / f"{name}.svg").getroot()
         assert picture.tag.endswith("svg")

@@ -183,6 +183,7 @@ def test_a_full_disk_is_told_and_nothing_half_done_is_seen(
     assert response.status_code == 503
     assert "The disk is full." in response.content.decode()
     assert not Job.objects.exists()
+    assert not Upload.objects.exists(), "it counts no longer among those that wait"
 
 
 def test_a_disk_that_fills_up_while_the_form_comes_in(

@@ -46,6 +46,20 @@ def test_403_and_400() -> None:
         assert b"secret detail" not in page.content
 
 
+def test_a_store_that_is_away_is_a_page_that_says_so(
+    mine: Client, done_job: Job, svc: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise TransientError("The object store at 10.1.2.3 does not answer.")
+
+    monkeypatch.setattr(svc.storage, "read", away)
+    response = mine.get(reverse("job-input", args=[done_job.pk]))
+    page = response.content.decode()
+    assert response.status_code == 503
+    assert "Nothing is lost. Try again in a minute." in page
+    assert "10.1.2.3" not in page
+
+
 def test_500_tells_nothing_and_needs_no_database(
     mine: Client, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,12 @@ class Record:
     phase: str
     attributes: dict[str, str]
     children: list[Record] = field(default_factory=list)
+    #: Line of another record of this ID at another place; 0: there is none.
+    other_line: int = 0
+
+    @property
+    def place(self) -> tuple[str, int, int, str]:
+        return self.contig, self.start, self.end, self.strand
 
     @property
     def id(self) -> str:
@@ -193,11 +199,18 @@ def _attributes(text: str) -> dict[str, str]:
 
 
 def _tie(records: list[Record], faults: list[Fault]) -> dict[str, Record]:
-    """Hang children below their parents. The lines of one CDS may share an ID."""
+    """Hang children below their parents. The lines of one CDS may share an ID; where other records
+    do, nobody can tell whose child is whose."""
     by_id: dict[str, Record] = {}
     for record in records:
-        if record.id and record.type not in ("CDS", "exon"):
-            by_id.setdefault(record.id, record)
+        if not record.id or record.type in ("CDS", "exon"):
+            continue
+        first = by_id.setdefault(record.id, record)
+        if first is not record:
+            said = f'line {first.line} has the ID "{record.id}" as well'
+            faults.append(Fault(record.line, said, False))
+            if first.place != record.place:
+                first.other_line = record.line
     orphans: dict[str, int] = {}
     for record in records:
         for parent in record.parents:
@@ -221,6 +234,8 @@ def _has_parts(record: Record) -> bool:
 def _build(record: Record, gene: Record | None, faults: list[Fault]) -> GeneModel:
     if record.strand not in "+-" or not record.strand:
         raise _Refused(f'its strand is "{record.strand}"')
+    if record.other_line:
+        raise _Refused(f"line {record.other_line} has its ID at another place")
     strand = 1 if record.strand == "+" else -1
     exons, cds = _parts(record, faults)
     if not exons:

@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 from gas.annotate.pack import Pack
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 MAGIC = b"GASSRC\x00\x01"
 SEPARATOR = b"\x1f"
 ALIGN = 64
+#: The place of what was looked up, and the values found there.
+Hit = tuple[int, bytes]
 #: How far an allele is moved left at most.
 _REACH = 1000
 _BASES = b"ACGT"
@@ -170,41 +172,49 @@ class AlleleSource:
         """How many alleles (or stretches) it knows."""
         return sum(len(keys) for keys, _, _ in self._columns.values())
 
-    def find(self, contig: str, keys: Sequence[int]) -> list[bytes | None]:
-        """The values of each allele key, None where the source does not know it."""
+    def find(self, contig: str, keys: Sequence[int]) -> list[Hit]:
+        """Those of the allele keys that the source has, and their values."""
         return self._look_up(contig, keys, exact=True)
 
-    def at(self, contig: str, positions: Sequence[int]) -> list[bytes | None]:
-        """The values of the stretch around each position."""
+    def at(self, contig: str, positions: Sequence[int]) -> list[Hit]:
+        """Those of the positions that a stretch covers, and its values; b"" within a gap."""
         return self._look_up(contig, [pos << 32 for pos in positions], exact=False)
 
-    def _look_up(self, contig: str, wanted: Sequence[int], *, exact: bool) -> list[bytes | None]:
+    def _look_up(self, contig: str, wanted: Sequence[int], *, exact: bool) -> list[Hit]:
         import numpy as np
 
         columns = self._columns.get(contig)
-        out: list[bytes | None] = [None] * len(wanted)
         if columns is None or not len(columns[0]) or not wanted:
-            return out
+            return []
         keys, offsets, text = columns
         query = np.array(wanted, dtype=np.uint64)
+        # What is asked lies close together: all but its stretch of the file is left alone.
+        low = int(np.searchsorted(keys, query.min(), side="left" if exact else "right"))
+        low = low if exact else max(0, low - 1)
+        high = int(np.searchsorted(keys, query.max(), side="right"))
+        if low == high:
+            return []
+        near = keys[low:high]
         if exact:
-            place = np.searchsorted(keys, query)
-            place[place == len(keys)] = 0
-            hits = np.nonzero(keys[place] == query)[0]
+            place = np.searchsorted(near, query)
+            place[place == len(near)] = 0
+            hits = np.nonzero(near[place] == query)[0]
         else:
-            place = np.searchsorted(keys, query, side="right").astype(np.int64) - 1
+            place = np.searchsorted(near, query, side="right").astype(np.int64) - 1
             hits = np.nonzero(place >= 0)[0]
-        at = place[hits]
-        for i, start, end in zip(
-            hits.tolist(), offsets[at].tolist(), offsets[at + 1].tolist(), strict=True
-        ):
-            value = self._map[text + start : text + end]
-            out[i] = value or None
-        self._release(len(wanted))
+        at = place[hits] + low
+        mapped = self._map
+        starts, ends = (offsets[at] + text).tolist(), (offsets[at + 1] + text).tolist()
+        out = [
+            (i, mapped[start:end])
+            for i, start, end in zip(hits.tolist(), starts, ends, strict=True)
+        ]
+        self._release(2 * near.nbytes + int(offsets[high] - offsets[low]))
         return out
 
-    def _release(self, looked_up: int) -> None:
-        self._touched += looked_up * 3 * mmap.PAGESIZE
+    def _release(self, size_bytes: int) -> None:
+        """Tell that about so many bytes were touched; now and then they are given back."""
+        self._touched += size_bytes
         if self._touched > _RELEASE_BYTES:
             self._touched = 0
             self._map.madvise(mmap.MADV_DONTNEED)
@@ -215,12 +225,11 @@ class AlleleSource:
         self._map.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the sources know of one record."""
 
-    #: rs ids of each ALT, joined by ``&``; "" where there is none.
-    ids: tuple[str, ...]
+    #: rs ids of each ALT, joined by ``&``, b"" where there is none; empty where there are none.
+    ids: Sequence[bytes]
     #: INFO entries, joined by ``;``; b"" where there are none.
     info: bytes
     #: Whether a source lists one of its alleles, and not only its place.
@@ -248,23 +257,18 @@ class Sources:
         """What is known of each record of one contig, by its place in ``records``; records that
         no source knows are left out."""
         keys, owners, counts = self._keys(contig, records)
-        ids: dict[int, list[list[str]]] = {}
-        infos: dict[int, list[bytes]] = {}
+        ids: dict[int, list[bytes]] = {}
+        infos: dict[int, bytes] = {}
         listed: set[int] = set()
         for source in self.sources:
             if source.spec.kind == "bed":
                 positions = [int(record[1]) for record in records]
                 _add_stretches(source.spec, source.at(contig, positions), infos)
             else:
-                found = source.find(contig, keys)
-                listed |= _add_alleles(source.spec, found, owners, counts, ids, infos)
+                found = _Alleles(source.spec, ids, infos)
+                listed |= found.add(source.find(contig, keys), owners, counts)
         return {
-            i: Known(
-                tuple("&".join(found) for found in ids.get(i, [])),
-                b";".join(infos.get(i, [])),
-                i in listed,
-            )
-            for i in listed | infos.keys()
+            i: Known(ids.get(i, ()), infos.get(i, b""), i in listed) for i in listed | infos.keys()
         }
 
     def _keys(
@@ -293,37 +297,63 @@ class Sources:
         return keys, owners, counts
 
 
-def _add_alleles(
-    spec: SourceSpec,
-    found: Iterable[bytes | None],
-    owners: Sequence[tuple[int, int]],
-    counts: dict[int, int],
-    ids: dict[int, list[list[str]]],
-    infos: dict[int, list[bytes]],
-) -> set[int]:
-    """Add to ``ids`` and ``infos`` what a source says of alleles; the records that it lists."""
-    rows: dict[int, list[list[bytes] | None]] = {}
-    for (i, k), values in zip(owners, found, strict=True):
-        if values is not None:
-            rows.setdefault(i, [None] * counts.get(i, 1))[k] = values.split(SEPARATOR)
-    width = len(spec.fields)
-    for i, per_allele in rows.items():
-        if spec.ids:
-            mine = ids.setdefault(i, [[] for _ in per_allele])
-            for k, values_ in enumerate(per_allele):
-                if values_ and values_[width]:
-                    mine[k].append(values_[width].decode())
-        for number, wanted in enumerate(spec.fields):
-            cells = [row[number] if row else b"" for row in per_allele]
-            if any(cells):
-                text = b",".join([cell or b"." for cell in cells])
-                infos.setdefault(i, []).append(wanted.info.encode() + b"=" + text)
-    return set(rows)
+class _Alleles:
+    """Puts what one source says of alleles to what others said of the same records."""
+
+    def __init__(
+        self, spec: SourceSpec, ids: dict[int, list[bytes]], infos: dict[int, bytes]
+    ) -> None:
+        self._prefixes = [field.info.encode() + b"=" for field in spec.fields]
+        #: Where an allele's values hold its ids.
+        self._ids_at = len(spec.fields) if spec.ids else None
+        self._ids, self._infos = ids, infos
+
+    def add(
+        self, hits: Sequence[Hit], owners: Sequence[tuple[int, int]], counts: Mapping[int, int]
+    ) -> set[int]:
+        """The records that the source lists. See ``Sources._keys`` for the arguments."""
+        listed = set()
+        several: dict[int, list[list[bytes]]] = {}
+        prefixes, ids_at, ids, infos = self._prefixes, self._ids_at, self._ids, self._infos
+        nothing = [b""] * (len(prefixes) + 1)
+        for at, values in hits:
+            i, alt = owners[at]
+            listed.add(i)
+            cells = values.split(SEPARATOR)
+            if i in counts:
+                several.setdefault(i, [nothing] * counts[i])[alt] = cells
+                continue
+            # One ALT, as most records have.
+            if ids_at is not None and cells[ids_at]:
+                before = ids.get(i)
+                ids[i] = [cells[ids_at]] if before is None else [_and(before[0], cells[ids_at])]
+            text = b";".join([p + c for p, c in zip(prefixes, cells, strict=False) if c])
+            if text:
+                infos[i] = infos[i] + b";" + text if i in infos else text
+        for i, per_allele in several.items():
+            self._add_several(i, per_allele)
+        return listed
+
+    def _add_several(self, i: int, per_allele: list[list[bytes]]) -> None:
+        """A record with several ALTs: a value for each, ``.`` where there is none."""
+        if self._ids_at is not None:
+            before = self._ids.get(i, [b""] * len(per_allele))
+            new = [cells[self._ids_at] for cells in per_allele]
+            self._ids[i] = [_and(a, b) for a, b in zip(before, new, strict=True)]
+        for number, prefix in enumerate(self._prefixes):
+            values = [cells[number] for cells in per_allele]
+            if any(values):
+                text = prefix + b",".join([value or b"." for value in values])
+                self._infos[i] = self._infos[i] + b";" + text if i in self._infos else text
 
 
-def _add_stretches(
-    spec: SourceSpec, found: Iterable[bytes | None], infos: dict[int, list[bytes]]
-) -> None:
-    for i, values in enumerate(found):
-        if values is not None:
-            infos.setdefault(i, []).append(spec.fields[0].info.encode() + b"=" + values)
+def _and(a: bytes, b: bytes) -> bytes:
+    """Both ids, joined by ``&``."""
+    return a + b"&" + b if a and b else a or b
+
+
+def _add_stretches(spec: SourceSpec, hits: Sequence[Hit], infos: dict[int, bytes]) -> None:
+    prefix = spec.fields[0].info.encode() + b"="
+    for i, values in hits:
+        if values:
+            infos[i] = infos[i] + b";" + prefix + values if i in infos else prefix + values

@@ -1,4 +1,5 @@
-"""Take an annotation by GAS away again: the input's text, byte for byte (a byte order mark aside).
+"""Take an annotation by GAS away again: the input's text, byte for byte (a byte order mark, and IDs
+that were filled, aside).
 
 The way to see that nothing else was touched, and to annotate a file anew. Undoes the last run only.
 """

@@ -50,6 +50,12 @@ def create_upload(request: HttpRequest, new: NewUpload) -> Status[UploadOut]:
     return Status(201, upload_out(upload, parts))
 
 
+@router.get("", response=list[UploadOut], summary="List uploads that wait to be submitted")
+def list_uploads(request: HttpRequest) -> list[UploadOut]:
+    """The oldest first; no more than may wait at a time."""
+    return [upload_out(one) for one in uploads.waiting(get_services(), user_of(request))]
+
+
 @router.get("/{uuid:upload_id}", response=UploadOut, summary="Look at an upload")
 def get_upload(request: HttpRequest, upload_id: UUID) -> UploadOut:
     return upload_out(_find(request, upload_id))

@@ -28,7 +28,11 @@ app.command()(annotate.annotate)
 app.command()(validate.validate)
 app.add_typer(reference.app, name="reference")
 app.command()(service.submit)
+app.command()(service.web)
 app.command()(service.worker)
+app.command()(service.migrate)
+app.command()(service.cloudwatch)
+app.command()(service.thaws)
 app.command()(simulate.simulate)
 # Everything after `manage` is Django's own command line, its options and --help too.
 app.command(

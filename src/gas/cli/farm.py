@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DATA = typer.Option(help="Data folder.", show_default="GAS_DATA_DIR")
 LOOK_S = 1.0
 RELOAD_POLL_S = 0.2
-#: A reload waits a minute for each new process at most, and for requests to end.
+#: Each new process has two minutes; a few of them may take that on a busy machine, not all.
 RELOAD_TIMEOUT_S = 900.0
 SHOWN_DECISIONS = 8
 
@@ -77,11 +77,12 @@ def reload(data: Annotated[Path | None, DATA] = None) -> None:
     while time.monotonic() < end:
         state = status.read(folder).reload
         if state is not None and state.number == number:
-            if state.state == "failed":
-                raise ReloadFailed(state.steps[-1])
-            for step in state.steps[shown:]:
+            failed = state.state == "failed"
+            for step in state.steps[shown:-1] if failed else state.steps[shown:]:
                 say(step)
             shown = len(state.steps)
+            if failed:
+                raise ReloadFailed(state.steps[-1])
             if state.state == "done":
                 return
         time.sleep(RELOAD_POLL_S)

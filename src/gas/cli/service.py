@@ -80,6 +80,79 @@ def worker(
     work.run(queue, get_settings(), name)
 
 
+def web(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port.", show_default="8000")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Data folder.", show_default="GAS_DATA_DIR")
+    ] = None,
+) -> None:
+    """Run one web part, in the foreground.
+
+    `gas up` starts its own; this is for hosts and containers that run nothing else, with the same
+    DATABASE_URL, GAS_SECRET_KEY and storage. It changes no table: see `gas migrate`. On SIGTERM it
+    finishes the requests it has.
+    """
+    from gas.farm.serve import serve
+
+    _override(host=host, port=port, data=data)
+    serve(get_settings())
+
+
+def migrate() -> None:
+    """Bring the database's tables up to this version of GAS.
+
+    `gas up` does it by itself; hosts and containers that run one part only need it once for each
+    new version. May run on several hosts at once, and again: they take turns, and what is done
+    stays as it is. Make the first operator with `gas manage createsuperuser`.
+    """
+    from gas.farm.schema import migrate as run
+
+    run(operator=False)
+    say("The database is up to date.")
+
+
+def cloudwatch(
+    namespace: Annotated[str, typer.Option(help="CloudWatch's namespace.")] = "GAS",
+    period: Annotated[float, typer.Option(min=1, help="Seconds between two counts.")] = 20.0,
+    once: Annotated[bool, typer.Option("--once", help="Count once, print, and end.")] = False,
+) -> None:
+    """Tell Amazon CloudWatch how many annotations wait and run, and how long the first has waited.
+
+    AWS scales the annotators by it. One process in the whole service is enough; region and role
+    are found as by every AWS tool.
+    """
+    from gas.setup import setup_django
+
+    setup_django()
+    from gas.farm import cloudwatch as publisher
+    from gas.wiring import system_clock
+
+    client = publisher.make_client()
+    if not once:
+        publisher.run(client, namespace, period, system_clock)
+        return
+    for name, value in publisher.publish(client, namespace, system_clock()).items():
+        say(f"{name} {value:g}")
+
+
+def thaws(
+    queue_url: Annotated[str, typer.Argument(help="Queue of Amazon SQS with S3's events.")],
+) -> None:
+    """Hear from S3 which frozen results are ready, and have them restored at once.
+
+    Without it a restore begins when the thaw was expected to end.
+    """
+    from gas.setup import setup_django
+
+    setup_django()
+    from gas.farm import thaws as events
+
+    events.run(events.make_client(), queue_url, get_settings().glacier_prefix)
+
+
 def manage(context: typer.Context) -> None:
     """Run one of Django's own commands, such as `gas manage createsuperuser`.
 

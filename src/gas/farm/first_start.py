@@ -51,7 +51,8 @@ def _prepare_folders(settings: Settings) -> None:
 def clear_run_folder(settings: Settings) -> None:
     """Remove what processes of an earlier run told each other. Only while no other runs here."""
     for path in settings.run_dir.iterdir():
-        path.unlink()
+        if path != settings.instance_lock:
+            path.unlink()
 
 
 def ensure_secrets(settings: Settings) -> None:

@@ -27,6 +27,7 @@ from gas.errors import GasError
 from gas.farm.postgres import EmbeddedPostgres
 from gas.farm.postgres import stop as stop_postgres
 from gas.farm.protection import local
+from gas.farm.serve import gunicorn_command
 from gas.farm.worker import DRAIN
 
 POSTGRES, WEB, ANNOTATOR = "postgres", "web", "annotator"
@@ -136,18 +137,7 @@ class Maker:
         should be when it starts."""
 
         def launch(_: Part) -> subprocess.Popen[bytes]:
-            command = [
-                sys.executable, "-m", "gunicorn", "gas.wsgi:application", "--name", "gas-web",
-                "--config", "python:gas.farm.web_conf",
-                "--bind", f"fd://{listener}", "--worker-class", "gas.farm.web.Worker",
-                "--workers", str(workers()),
-                "--threads", str(self.settings.web_threads), "--keep-alive", "15",
-                "--graceful-timeout", str(round(self.settings.web_grace_s)),
-                "--timeout", "60", "--no-control-socket",
-                "--worker-tmp-dir", str(self.settings.scratch_dir),
-                # Our own log line for each request names its user, route and time.
-                "--log-level", "warning",
-            ]  # fmt: skip
+            command = gunicorn_command(self.settings, f"fd://{listener}", workers())
             # gunicorn's master ends its workers on SIGTERM, and they end when it is gone.
             return self.launch(WEB, command, signal.SIGTERM, pass_fds=(listener,))
 

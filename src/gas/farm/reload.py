@@ -1,8 +1,9 @@
-"""`gas reload`: the service goes over to newly installed code, and no request and no job is lost.
+"""`gas reload`: the service goes over to newly installed code while people work with it.
 
     database   the new code's migrations
     web        a second gunicorn starts on the same socket; when all its workers serve, the first
-               one takes no new connections, finishes its requests and goes
+               one takes no new connections, finishes its requests (within GAS_WEB_GRACE_S) and
+               goes
     workers    one after the other: a new one starts; when it is ready, the old one takes no new
                job, finishes what it has, however long that takes, and goes
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from gas import procs
 from gas.errors import GasError
 
+State = Literal["starts", "idle", "busy", "runs", "leaves", "waits"]
 #: Written by a supervisor that lives: older, and it hangs or is gone.
 FRESH_S = 15.0
 
@@ -28,7 +29,7 @@ class Instance(BaseModel):
     name: str
     kind: str
     pid: int | None
-    state: Literal["starts", "idle", "busy", "runs", "leaves", "waits"]
+    state: State
     #: Since its start.
     age_s: float
 

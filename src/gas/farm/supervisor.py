@@ -24,11 +24,11 @@ from dataclasses import dataclass, field
 
 from gas.config import Settings, get_settings, override_environment
 from gas.errors import GasError
-from gas.farm import first_start, parts, status
+from gas.farm import first_start, parts, schema, status
 from gas.farm.elastic import Elastic
-from gas.farm.farm_status import report
 from gas.farm.parts import POSTGRES, UTILITIES, Maker, Part
 from gas.farm.reload import Rolling
+from gas.farm.report import report
 from gas.farm.team import Team
 
 POLL_S = 0.2
@@ -137,26 +137,8 @@ class Supervisor:
         self.settings = self.team.maker.settings = get_settings()
 
     def _migrate(self) -> None:
-        from gas.setup import setup_django
-
-        setup_django()
-        from django.core.management import call_command
-        from django.db import OperationalError, connection, connections
-
         begun = time.monotonic()
-        try:
-            with connection.cursor() as cursor:
-                # Two starts on one database take turns.
-                cursor.execute("SELECT pg_advisory_lock(%s)", [int.from_bytes(b"gas mig")])
-                call_command("migrate", interactive=False, verbosity=0)
-                call_command("createcachetable", verbosity=0)
-                password = first_start.ensure_operator()
-        except OperationalError as error:
-            raise DoesNotStart(
-                f"The database does not answer: {' '.join(str(error).split())}",
-                hint="Is DATABASE_URL right, and is that server up?",
-            ) from None
-        connections.close_all()
+        password = schema.migrate(operator=True)
         self.say(f"  {'database':<12} ready     {'':<11} {time.monotonic() - begun:.1f} s")
         if password is not None:
             self.say(f"  First start. Operator's account: {first_start.OPERATOR}")

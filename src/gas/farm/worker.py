@@ -70,25 +70,25 @@ async def _work(queue_name: str, settings: Settings, name: str | None) -> None:
 
     # One connection listens, one beats, one fetches; what tasks do goes through Django's own.
     connector = PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=3)
-    # Only annotators come and go with the load.
-    protection = make_protection(settings, name, scaled=queue_name == ANNOTATE)
-    linger_s = 0.0 if settings.protection == "none" else LINGER_S
     with app.replace_connector(connector):
-        app.job_manager = guard = GuardedQueue(connector, protection, linger_s=linger_s)
         app.perform_import_paths()  # type: ignore[no-untyped-call]
-        worker = Worker(
-            app,
-            queues=[queue_name],
-            name=f"{queue_name}@{worker_name()}",
-            concurrency=1,
-            delete_jobs="successful",
-            update_heartbeat_interval=settings.heartbeat_s,
-            stalled_worker_timeout=settings.lease_s,
-            shutdown_graceful_timeout=settings.stop_grace_s,
-        )
-        guard.stop = worker.stop
-        asyncio.get_running_loop().add_signal_handler(DRAIN, guard.drain)
         async with app.open_async():
+            # Only annotators come and go with the load.
+            protection = make_protection(settings, name, scaled=queue_name == ANNOTATE)
+            linger_s = 0.0 if settings.protection == "none" else LINGER_S
+            app.job_manager = guard = GuardedQueue(connector, protection, linger_s=linger_s)
+            worker = Worker(
+                app,
+                queues=[queue_name],
+                name=f"{queue_name}@{worker_name()}",
+                concurrency=1,
+                delete_jobs="successful",
+                update_heartbeat_interval=settings.heartbeat_s,
+                stalled_worker_timeout=settings.lease_s,
+                shutdown_graceful_timeout=settings.stop_grace_s,
+            )
+            guard.stop = worker.stop
+            asyncio.get_running_loop().add_signal_handler(DRAIN, guard.drain)
             await guard.begin()
             try:
                 await worker.run()  # type: ignore[no-untyped-call]

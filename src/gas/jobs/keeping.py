@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -49,6 +50,7 @@ from gas.storage import ObjectCorrupt, ObjectMissing
 from gas.wiring import Services
 
 log = logging.getLogger(__name__)
+_JOB_IN_KEY = re.compile(r"/jobs/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/")
 
 #: Failed steps are tried again after 10 s, 20 s, 40 s ... at most an hour apart, for ever.
 FIRST_WAIT_S = 10.0
@@ -192,6 +194,17 @@ def _thaw_steps(svc: Services, job: Job) -> None:
         ):
             record(Action.THAW, svc.now(), user_id=job.owner_id, job_id=job.pk, tier=slowest.tier)
             queue.enqueue(queue.RESTORE, job.pk, at=_next_look(svc, slowest.ready_at))
+
+
+def thawed(key: str) -> bool:
+    """Somebody says that the cold object ``key`` is ready: look at its job now, and not when the
+    cold tier is expected to be. Returns whether that look was brought forward; who else waits for
+    the same result is served by the same look."""
+    found = _JOB_IN_KEY.search(key)
+    if found is None:
+        return False
+    waits = Job.objects.filter(pk=uuid.UUID(found[1]), result_state=ResultState.THAWING)
+    return waits.exists() and queue.bring_forward(queue.RESTORE, found[1])
 
 
 def restore(svc: Services, job_id: uuid.UUID) -> None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Cast, Concat
 from procrastinate import sql
@@ -102,6 +102,18 @@ def lost(task: str, rows: models.QuerySet[Row], limit: int = 1000) -> list[Row]:
     mine = ProcrastinateJob.objects.filter(queueing_lock=lock)
     found = rows.filter(~Exists(mine.filter(status="todo")), ~Exists(mine.filter(status="doing")))
     return list(found[:limit])
+
+
+def bring_forward(task: str, row_id: object) -> bool:
+    """Have the message "``task``: look at ``row_id``" handled now, where it waits for later;
+    returns whether there was one. Part of the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET scheduled_at = NULL "
+            "WHERE queueing_lock = %s AND status = 'todo' AND scheduled_at IS NOT NULL",
+            [f"{task}:{row_id}"],
+        )
+        return bool(cursor.rowcount)
 
 
 def retry_stalled(silent_s: float, now: datetime) -> int:

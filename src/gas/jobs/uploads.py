@@ -100,12 +100,17 @@ def create(svc: Services, user: User, filename: str, size_bytes: int) -> Upload:
 
 
 def _check_number(svc: Services, user: User) -> None:
-    waiting, most = _live(svc, user).filter(job__isnull=True).count(), svc.settings.max_open_uploads
-    if waiting >= most:
+    count, most = waiting(svc, user).count(), svc.settings.max_open_uploads
+    if count >= most:
         raise TooManyUploads(
-            f"{waiting} of your uploads wait to be submitted, {most} may.",
-            hint="Submit them, delete some, or wait until they expire.",
+            f"{count} of your uploads wait to be submitted, {most} may.",
+            hint="Submit or discard them, or wait until they expire.",
         )
+
+
+def waiting(svc: Services, user: User) -> QuerySet[Upload]:
+    """Uploads of ``user`` that no job was made of yet, the oldest first."""
+    return _live(svc, user).filter(job__isnull=True).order_by("created_at", "pk")
 
 
 def _live(svc: Services, user: User) -> QuerySet[Upload]:

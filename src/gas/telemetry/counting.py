@@ -11,8 +11,8 @@ from collections import defaultdict
 from django.db import connection
 
 from gas.telemetry.families import Family
-from gas.telemetry.models import Sample
 
+_ADD = "INSERT INTO telemetry_sample (name, label, bucket, value) VALUES (%s, %s, %s, %s)"
 _FOLD = """
 WITH gone AS (DELETE FROM telemetry_sample RETURNING name, label, bucket, value)
 INSERT INTO telemetry_total AS t (name, label, bucket, count, sum)
@@ -32,9 +32,8 @@ SELECT name, label, bucket, sum(count)::bigint, sum(sum) FROM (
 def count(family: Family, label: str = "", value: float = 1) -> None:
     """Add ``value`` to a counter, or observe it in a histogram, as part of the caller's
     transaction."""
-    Sample.objects.create(
-        name=family.name, label=label, bucket=family.bucket_of(value), value=value
-    )
+    with connection.cursor() as cursor:  # on every job's way several times: without the ORM
+        cursor.execute(_ADD, [family.name, label, family.bucket_of(value), value])
 
 
 def fold() -> None:

@@ -17,6 +17,8 @@ from typing import Any, Literal
 from gas import __version__
 from gas.config import Settings, SettingsError
 
+#: A collector that is away must not keep a process from its end.
+PATIENCE_S = 2.0
 _tracer: Any = None
 
 
@@ -35,7 +37,8 @@ def set_up(settings: Settings, part: str) -> None:
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed.",
             hint="pip install 'gas[otel]', or unset it.",
         ) from None
-    start(BatchSpanProcessor(OTLPSpanExporter(f"{settings.otlp_endpoint}/v1/traces")), part)
+    address = f"{settings.otlp_endpoint}/v1/traces"
+    start(BatchSpanProcessor(OTLPSpanExporter(address, timeout=PATIENCE_S)), part)
 
 
 def start(processor: Any, part: str) -> Any:
@@ -56,12 +59,6 @@ def start(processor: Any, part: str) -> Any:
     provider.add_span_processor(processor)
     _tracer = provider.get_tracer("gas", __version__)
     return provider
-
-
-def stop() -> None:
-    """No more spans from this process."""
-    global _tracer
-    _tracer = None
 
 
 @contextlib.contextmanager

@@ -18,7 +18,9 @@ from django.urls import Resolver404, resolve, reverse
 
 from gas.accounts.models import User
 from gas.accounts.plans import get_plan
+from gas.api.problems import for_people
 from gas.config import get_settings
+from gas.errors import TransientError
 from gas.jobs.lifecycle import TooLargeForPlan, check_size
 from gas.logs import get_logger
 from gas.telemetry import traces
@@ -77,6 +79,13 @@ class RequestContext:
 
             http_times.observe(method, route, response.status_code, seconds)
         return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """A part that does not answer just now is no defect of ours: the page says to come back."""
+        if not isinstance(error, TransientError):
+            return None
+        log.warning("a part does not answer", why=str(for_people(error)), exc_info=True)
+        return error_page(request, 503)
 
 
 def _span(request: HttpRequest, number: str) -> AbstractContextManager[object]:

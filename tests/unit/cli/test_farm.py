@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -73,3 +76,24 @@ def test_a_database_that_is_away_is_said() -> None:
 )
 def test_a_span_of_time(seconds: float, said: str) -> None:
     assert _span(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("nosuch",), 'no queue "nosuch"'),
+        (("annotate", "--name", "../annotator-1"), "small letters, digits and dashes"),
+    ],
+)
+def test_a_worker_says_what_it_cannot_be(
+    tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gas", "worker", *arguments, "--data", str(tmp_path / "data")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr

@@ -10,10 +10,11 @@ import pytest
 from gas.annotate import bgzf
 from gas.annotate.model import model_path, open_model
 from gas.annotate.pack import Pack
+from gas.annotate.run import annotate
 from gas.errors import PackError
 from gas.reference import manifest, packs
 from gas.reference.build import build
-from tests.annotation import gff_of, synthetic_pack, synthetic_sequence
+from tests.annotation import HEADER, gff_of, infos_of, record, synthetic_pack, synthetic_sequence
 
 FASTA = f">1 the first\n{synthetic_sequence()}\n".encode()
 GFF = ("##gff-version 3\n#note\n" + gff_of("1")).encode()
@@ -55,6 +56,20 @@ def test_case_and_line_length_do_not_matter(tmp_path: Path) -> None:
     pack = made(tmp_path, f">1\r\n{wrapped}".encode())
     with pysam.FastaFile(str(pack.fasta)) as genome:
         assert genome.fetch("1") == synthetic_sequence()
+
+
+def test_ambiguous_bases_are_kept_and_agree_with_what_they_stand_for(tmp_path: Path) -> None:
+    """IUPAC, lower case: R at 104 stands for A or G, so REF G is no mismatch, and with it the codon
+    is GCT; beside it, where no REF says which, the codon cannot be told."""
+    sequence = synthetic_sequence()
+    pack = made(tmp_path, f">1\n{sequence[:103].lower()}r{sequence[104:].lower()}\n".encode())
+    with pysam.FastaFile(str(pack.fasta)) as genome:
+        assert genome.fetch("1", 101, 106) == f"{sequence[101:103]}R{sequence[104:106]}"
+    body = record(104, "G", "A") + record(104, "R", "A") + record(106, sequence[105], "A")
+    (tmp_path / "in.vcf").write_bytes(HEADER + body)
+    annotate(tmp_path / "in.vcf", tmp_path / "out.vcf.gz", pack)
+    terms = [info.split(b"|")[1:2] for info in infos_of(tmp_path / "out.vcf.gz")]
+    assert terms == [[b"missense_variant"], [], [b"coding_sequence_variant"]]
 
 
 @pytest.mark.parametrize(

@@ -170,31 +170,30 @@ def _add_known(
 ) -> None:
     """Put what the sources know into the entries, and take the marks out."""
     if mark:
-        for i, entry in enumerate(entries):
-            if _MARK_BYTES in entry:
-                found = known.get(i)
-                entries[i] = (
-                    _with_ids(records[i], entry, found.ids)
-                    if found is not None and any(found.ids)
-                    else entry.replace(_MARK_BYTES, b"")
-                )
+        get, gone = known.get, Known((), b"", allele=False)
+        entries[:] = [
+            entry.replace(_MARK_BYTES, b"")
+            if not (ids := get(i, gone).ids)
+            else entry.replace(_MARK_BYTES, ids[0])
+            if len(ids) == 1
+            else _with_ids(records[i], entry, ids)
+            for i, entry in enumerate(entries)
+        ]
     for i, found in known.items():
         if found.info and entries[i] != REF_MISMATCH:
-            entries[i] = b";".join([e for e in (entries[i], found.info) if e])
+            entries[i] = entries[i] + b";" + found.info if entries[i] else found.info
 
 
 def _id_of(found: Known) -> bytes:
     """The identifiers of all alleles as an ID column has them: each once, joined by ``;``."""
-    ids = dict.fromkeys(name for of_allele in found.ids for name in of_allele.split("&") if name)
-    return ";".join(ids).encode()
+    return b";".join(dict.fromkeys(i for of in found.ids for i in of.split(b"&") if i))
 
 
-def _with_ids(record: Record, entry: bytes, ids: Sequence[str]) -> bytes:
-    if len(ids) == 1:
-        return entry.replace(_MARK_BYTES, ids[0].encode())
+def _with_ids(record: Record, entry: bytes, ids: Sequence[bytes]) -> bytes:
+    """The rows of several alleles, each with the ids of its own."""
     alts = record[4].decode("utf-8", "replace").split(",")
     variants = parse_alleles(int(record[1]), record[3].decode("utf-8", "replace"), alts)
-    of = {v.label.encode(): i.encode() for v, i in zip(variants, ids, strict=True) if v}
+    of = {v.label.encode(): i for v, i in zip(variants, ids, strict=True) if v}
     rows = entry[len(_PREFIX) :].split(b",")
     return _PREFIX + b",".join(
         [r.replace(_MARK_BYTES, of.get(r.partition(b"|")[0], b"")) for r in rows]

@@ -97,6 +97,9 @@ class GuardedQueue(JobManager):
         job = await super().fetch_job(queues, worker_id)
         if job is None and self._clock() - self._worked_s >= self._linger_s:
             await self._release()
+            # The worker forgets what it was told of meanwhile, and a release may take its time.
+            if await self._waits(queues) and await self._protect():
+                job = await super().fetch_job(queues, worker_id)
         return job
 
     async def _waits(self, queues: Iterable[str] | None) -> bool:

@@ -6,6 +6,7 @@ instead of the file; without, it brings the file.
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 
 from django.contrib.auth.decorators import login_required
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from gas.annotate.engines import offered
 from gas.api.problems import for_people
-from gas.errors import GasError, InputError
+from gas.errors import GasError, InputError, TransientError
 from gas.jobs import lifecycle, uploads
 from gas.jobs.lifecycle import Conflict, TooLargeForPlan
 from gas.jobs.models import Job, Upload
@@ -70,7 +71,12 @@ def submit_form(svc: Services, request: Request, form: AnnotateForm) -> Job:
 
 def _received(svc: Services, request: Request, file: UploadedFile[bytes]) -> Upload:
     upload = uploads.create(svc, request.user, file.name or "", file.size or 0)
-    uploads.receive(svc, upload, file.chunks(CHUNK))
+    try:
+        uploads.receive(svc, upload, file.chunks(CHUNK))
+    except GasError:
+        with contextlib.suppress(TransientError):  # then it expires
+            uploads.remove(svc, upload.pk)  # who tries again sends another
+        raise
     return upload
 
 

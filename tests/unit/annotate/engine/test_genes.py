@@ -161,6 +161,32 @@ def test_a_second_transcript_of_the_same_name_is_left_out() -> None:
     assert faults_of("\n".join(lines)) == ["line 5: t left out: line 2 has this id"]
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_two_transcripts_of_one_id_are_never_taken_for_one(swapped: bool) -> None:
+    """Whose exon is whose cannot be told; the gene's other transcript stays."""
+    far = [
+        MRNA.replace("100\t500", "1000\t1500"),
+        EXON.replace("100\t500", "1000\t1500"),
+        CDS.replace("100\t399", "1000\t1299"),
+    ]
+    near = [MRNA, EXON, CDS]
+    good = [line.replace("=t", "=ok") for line in near]
+    lines = [GENE, *(far + near if swapped else near + far), *good]
+    assert set(models_of("\n".join(lines), "20")) == {"ok"}
+    assert faults_of("\n".join(lines)) == [
+        "line 2: t left out: line 5 has its ID at another place",
+        'line 5: line 2 has the ID "t" as well',
+    ]
+
+
+def test_lines_that_are_there_twice_are_told_and_harmless() -> None:
+    once = [GENE, MRNA, EXON, CDS]
+    models, faults = parse_genes([*once, *once], ["20"])
+    assert models == parse_genes(once, ["20"])[0]
+    assert [fault.line for fault in faults] == [5, 6, 7, 8]
+    assert not any(fault.left_out for fault in faults)
+
+
 def test_a_missing_phase_follows_from_the_next_part() -> None:
     exons = [EXON.replace("500", "200"), EXON.replace("100", "300")]
     parts = [

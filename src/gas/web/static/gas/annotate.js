@@ -36,6 +36,24 @@
     return "";
   }
 
+  // For a person whose uploads broke off too often, on this page or others.
+  function discarder() {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "secondary outline small";
+    button.textContent = "Discard them";
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      try {
+        await gasUpload.discard(service);
+        show();
+      } catch (failure) {
+        show(failure);
+      }
+    });
+    return button;
+  }
+
   // `refusal`: why the service did not take the file, where it was sent.
   function show(refusal = null) {
     const file = input.files[0];
@@ -59,6 +77,7 @@
           plans.textContent = "See the plans";
           about.append(" ", plans);
         }
+        if (refusal?.status === 429) about.append(document.createElement("br"), discarder());
       }
     }
     input.toggleAttribute("aria-invalid", false);
@@ -80,7 +99,7 @@
     progress.max = file.size;
     progress.value = 0;
     try {
-      form.elements.upload.value = await gasUpload(file, service, (bytes) => (progress.value = bytes));
+      form.elements.upload.value = await gasUpload.send(file, service, (bytes) => (progress.value = bytes));
       HTMLFormElement.prototype.submit.call(form); // with the upload's id instead of the file
     } catch (failure) {
       show(failure);

@@ -1,5 +1,5 @@
 // Sends a file by parts to the addresses that the service signs for them: its own, or the object
-// store's. gasUpload(file, …) gives the upload's id; the form then completes and submits it. A file
+// store's. gasUpload.send gives the upload's id; the form then completes and submits it. A file
 // that is sent again on the same page goes on where it broke off.
 "use strict";
 
@@ -87,8 +87,13 @@ const gasUpload = (() => {
     return { upload, came: [] };
   }
 
+  // Gives up all uploads of this person that wait to be submitted.
+  async function discard(service) {
+    for (const { id } of await ask(service, "GET")) await ask(service, "DELETE", `/${id}`);
+  }
+
   // `service`: {url, csrf}; `onProgress` is told the bytes sent so far.
-  return async function (file, service, onProgress) {
+  async function send(file, service, onProgress) {
     const { upload, came } = await open(file, service);
     const sent = new Map(came.map((part) => [part.number, part.size_bytes]));
     const tell = () => onProgress([...sent.values()].reduce((sum, size) => sum + size, 0));
@@ -99,7 +104,7 @@ const gasUpload = (() => {
     const addresses = new Map(upload.parts.map((part) => [part.number, part]));
     let failed = null;
 
-    async function send(number) {
+    async function sendPart(number) {
       const start = (number - 1) * upload.part_bytes;
       const bytes = file.slice(start, start + upload.part_bytes);
       await persist(async () => {
@@ -117,7 +122,7 @@ const gasUpload = (() => {
 
     async function work() {
       try {
-        while (todo.length && !failed) await send(todo.shift());
+        while (todo.length && !failed) await sendPart(todo.shift());
       } catch (failure) {
         failed ??= failure; // the others end what they have under way
       }
@@ -126,5 +131,7 @@ const gasUpload = (() => {
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     if (failed) throw failed;
     return upload.id;
-  };
+  }
+
+  return { send, discard };
 })();

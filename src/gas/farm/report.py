@@ -6,15 +6,12 @@ import os
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Literal
 
 from gas.farm import status
 from gas.farm.elastic import Elastic
 from gas.farm.parts import ANNOTATOR, POSTGRES, WEB, Part
 from gas.farm.reload import Rolling
 from gas.farm.scaler import Scaler
-
-State = Literal["starts", "idle", "busy", "runs", "leaves", "waits"]
 
 
 def report(elastic: Elastic, rolling: Rolling | None) -> status.Status:
@@ -87,7 +84,7 @@ def _instance(part: Part) -> status.Instance:
     )
 
 
-def _state(part: Part) -> State:
+def _state(part: Part) -> status.State:
     if part.process is None:
         return "waits"
     if part.leaving:

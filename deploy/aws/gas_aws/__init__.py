@@ -1,0 +1,1 @@
+"""Constructs of the two stacks, each file one of their parts."""
