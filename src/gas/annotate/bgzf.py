@@ -1,10 +1,10 @@
 """BGZF, the blocked gzip of the SAM specification, section 4.1: gzip members of at most 64 KiB that
 carry their own size, so that an index can point into the file.
 
-Compression is libdeflate's: the same text gives the same bytes, in every process and on every
-processor. (isal is twice as fast, and gives other bytes in one block of some ten thousand, always
-the same ones within a process; it reads files here, and writes what nobody compares.) Blocks are
-cut by the text alone, so the same slices give the same bytes whoever compresses them.
+Compression is libdeflate's, which gives the same bytes for the same text in every process. (isal is
+twice as fast, and gives other bytes for one block of some ten thousand, which differ from process
+to process; it reads files here, and writes what nobody compares.) Blocks are cut by the text alone,
+so the same slices give the same bytes whoever compresses them.
 """
 
 from __future__ import annotations
