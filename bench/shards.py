@@ -21,7 +21,7 @@ WANTED = int(os.environ.get("BENCH_SHARD_RECORDS", "5000000"))
 
 
 def rows() -> Iterator[Row]:
-    times = max(1, WANTED // RECORDS)
+    times = -(-WANTED // RECORDS)
     with tempfile.TemporaryDirectory() as folder:
         large = repeat(Path(folder), times)
         one = _seconds(large, GAS_ANNOTATORS="1", GAS_SHARD_BYTES="0")

@@ -22,7 +22,7 @@ from tests.annotation import NA12878, demo_pack
 
 
 def _large(times: int = 8) -> tuple[bytes, bytes]:
-    """A real file's header, and its records so many times: three slices of a MiB."""
+    """A real file's header, and its records so many times: two MB and a half."""
     lines = gzip.decompress(NA12878.read_bytes()).splitlines(keepends=True)
     header = [line for line in lines if line.startswith(b"#")]
     return b"".join(header), b"".join(line * times for line in lines[len(header) :])
@@ -30,6 +30,7 @@ def _large(times: int = 8) -> tuple[bytes, bytes]:
 
 NOOP = "tests.engines:NoopEngine"
 HEADER, BODY = _large()
+PART_BYTES = 1_000_000
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def plan(settings: Settings, task: Task) -> tuple[Pair, list[Planned]]:
     found: list[Planned] = []
     seen: list[float] = []
     runner = ChildShardRunner(settings)
-    pair = runner.plan(task, 1, found.append, seen.append)
+    pair = runner.plan(task, PART_BYTES, found.append, seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == 1
     return pair, found
@@ -121,11 +122,11 @@ def test_a_plan_stops_when_told_or_when_nobody_takes_its_shards(
 
     runner, task = ChildShardRunner(settings), make_task()
     with pytest.raises(Cancelled):
-        runner.plan(task, 1, lambda _planned: None, stop)
+        runner.plan(task, PART_BYTES, lambda _planned: None, stop)
 
     def refuse(_planned: Planned) -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        runner.plan(task, 1, refuse, lambda _share: None)
+        runner.plan(task, PART_BYTES, refuse, lambda _share: None)
     assert list(settings.scratch_dir.iterdir()) == []
