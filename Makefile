@@ -43,7 +43,7 @@ $(VENV)/vep.stamp: requirements-vep.lock $(VENV)/dev.stamp
 test-vep: $(VENV)/vep.stamp ## Run the tests of the optional engine vep
 	@$(RUN) -m pytest -q tests/contract/test_engines.py tests/unit/annotate/test_vep.py -k vep $(ARGS)
 
-test-long: $(VENV)/dev.stamp ## Fuzzing, many seeds, interleavings
+test-long: $(VENV)/dev.stamp ## Fuzzing, many seeds, interleavings, reloads, hosts that are cut off
 	@$(PYTEST) --dist load -m long $(ARGS)
 
 lint: $(VENV)/dev.stamp ## Style and types

@@ -182,6 +182,7 @@ def reload(service: Service) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_web_follows_the_requests_and_new_code_comes_without_a_dropped_one(
     service: Service,
@@ -218,6 +219,7 @@ def test_web_follows_the_requests_and_new_code_comes_without_a_dropped_one(
     wait_for(lambda: look(service).web.running == 2, 90, "the web part does not shrink")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("breaks", "says"),
     [
