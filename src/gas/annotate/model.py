@@ -18,16 +18,16 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import mmap
 import re
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from gas.annotate.genes import Fault
+from gas.annotate.mapped import MappedFile
 from gas.annotate.pack import Pack
 from gas.annotate.transcript import Labels, Transcript
 from gas.errors import PackError
@@ -37,8 +37,6 @@ SEPARATOR = "\x1f"
 MODEL_PREFIX = "model-"
 #: How far the index reaches; a longer ``--distance`` is looked up record by record.
 REACH = 5000
-#: Bytes of mapped pages that a process touches before it gives them back.
-_RELEASE_BYTES = 64 << 20
 #: Bytes that Linux maps around one that is touched.
 _FAULT_BYTES = 1 << 16
 _NAME = re.compile(rf"{MODEL_PREFIX}(\d+)-[0-9a-f]{{16}}\.bin")
@@ -61,11 +59,10 @@ def content(pack: Pack) -> str:
 def open_model(pack: Pack, scratch: Path) -> Model:
     """The compiled model of ``pack``: the one in its folder or in its cache, else compiled now into
     the first of them, and of ``scratch``, that can be written to. Raises PackError."""
-    folders = [pack.path, *([pack.cache] if pack.cache is not None else []), scratch]
-    for folder in folders:
-        path = model_path(pack, folder)
-        if path.exists():
-            return Model(path, pack)
+    folders = [*_folders(pack), scratch]
+    path = _existing(pack, folders)
+    if path is not None:
+        return Model(path, pack)
     for folder in folders:
         try:
             return Model(_compiled(pack, folder), pack)
@@ -78,12 +75,22 @@ def open_model(pack: Pack, scratch: Path) -> Model:
 
 
 def ready_model(pack: Pack) -> Model | None:
-    """The compiled model beside ``pack``, None where there is none that can be used."""
-    path = model_path(pack, pack.path)
+    """The compiled model of ``pack``, None where there is none yet that can be used."""
+    path = _existing(pack, _folders(pack))
     try:
-        return Model(path, pack) if path.exists() else None
+        return Model(path, pack) if path is not None else None
     except PackError:
         return None
+
+
+def _folders(pack: Pack) -> list[Path]:
+    """Where its model is kept: beside the pack, or in its cache where that cannot be written to."""
+    return [pack.path] if pack.cache is None else [pack.path, pack.cache]
+
+
+def _existing(pack: Pack, folders: Sequence[Path]) -> Path | None:
+    paths = (model_path(pack, folder) for folder in folders)
+    return next((path for path in paths if path.exists()), None)
 
 
 def _compiled(pack: Pack, folder: Path) -> Path:
@@ -122,12 +129,8 @@ class Model:
     def __init__(self, path: Path, pack: Pack) -> None:
         """Raises PackError where ``path`` is damaged or of another pack."""
         try:
-            with path.open("rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            if self._map[:8] != MAGIC:
-                raise ValueError("it is of another version")
-            length = int.from_bytes(self._map[8:16], "little")
-            head = json.loads(self._map[16 : 16 + length])
+            self._file = MappedFile(path, MAGIC)
+            self._map, head = self._file.map, self._file.head
             self._view = memoryview(self._map)
             if len(self._map) < max(place + size for _, size, place in head["contigs"]):
                 raise ValueError("it was cut short")
@@ -145,7 +148,6 @@ class Model:
         self._places = {name: place for name, _, place in head["contigs"]}
         self._numbers = {name: i for i, (name, _, _) in enumerate(head["contigs"])}
         self._names = list(self._numbers)
-        self._touched = 0
 
     def _array(self, kind: str, count: int, place: int) -> memoryview:
         """A flat array of a ``struct`` type."""
@@ -176,10 +178,7 @@ class Model:
     def release(self, places: int, span_bytes: int) -> None:
         """Tell that ``places`` places within ``span_bytes`` were touched; now and then their pages
         are given back, so that a long run does not hold the whole genome resident."""
-        self._touched += min(places * _FAULT_BYTES, span_bytes + _FAULT_BYTES)
-        if self._touched > _RELEASE_BYTES:
-            self._touched = 0
-            self._map.madvise(mmap.MADV_DONTNEED)
+        self._file.touched(min(places * _FAULT_BYTES, span_bytes + _FAULT_BYTES))
 
     # -- transcripts --
 

@@ -72,9 +72,8 @@ def annotate(
     the same, cut into the same blocks, for any number of ``workers``. ``offers``: references to
     name to who chose the wrong one; without ``check_build`` a file of another assembly is annotated
     all the same. What was found in the input is written beside the output as
-    ``<beside>findings.json`` and,
-    where lines had to be passed through, ``<beside>rejected.tsv``; ``beside`` is the output's name
-    without its ending, and a dot, unless it is given.
+    ``<beside>findings.json`` and, where lines had to be passed through, ``<beside>rejected.tsv``;
+    ``beside`` is the output's name without its ending, and a dot, unless it is given.
 
     Raises InputError for a file that cannot be annotated, PackError or EngineError for the
     reference and the engine, TransientError where the disk is full, and Cancelled as

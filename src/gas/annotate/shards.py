@@ -22,7 +22,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self, cast
 
 from isal import igzip
@@ -32,7 +31,7 @@ from gas.annotate.gate import Gate
 from gas.annotate.header import declared
 from gas.annotate.index import Part
 from gas.annotate.pack import Pack
-from gas.annotate.piece import Piece
+from gas.annotate.piece import Piece, rare_collections
 from gas.annotate.result import (
     Body,
     Rejects,
@@ -121,7 +120,11 @@ def plan(
         on_read(0, read_bytes, source.size_bytes)
 
     source.on_read = count
-    with disk_errors(folder), Gate(source, pack, offers, check_build=check_build) as gate:
+    with (
+        disk_errors(folder),
+        rare_collections(),
+        Gate(source, pack, offers, check_build=check_build) as gate,
+    ):
         for number, slices in enumerate(_shards(gate.slices(), shard_bytes)):
             with _ShardWriter(folder, number, source.header) as writer:
                 for piece in slices:
@@ -179,12 +182,7 @@ class _ShardWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._out.close()
         self._list.close()
 
@@ -233,6 +231,7 @@ def work(
     done = Done(folder / "blocks", folder / "about.gz")
     with (
         disk_errors(folder),
+        rare_collections(),
         done.blocks.open("wb") as blocks,
         _compressed(done.about, "wb") as about,
     ):

@@ -18,8 +18,6 @@ Records are joined a slice at a time: one binary search for all of their alleles
 
 from __future__ import annotations
 
-import json
-import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -28,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
+from gas.annotate.mapped import MappedFile
 from gas.annotate.pack import Pack
 from gas.annotate.transcript import Genome
 from gas.errors import PackError
@@ -52,8 +51,6 @@ _BASES = b"ACGT"
 _SINGLE = {
     (bytes([r]), bytes([a])): 4 * i + k for i, r in enumerate(_BASES) for k, a in enumerate(_BASES)
 }
-#: Bytes of mapped pages that are touched before they are given back.
-_RELEASE_BYTES = 64 << 20
 _POS, _REF, _ALT = itemgetter(1), itemgetter(3), itemgetter(4)
 
 
@@ -165,12 +162,8 @@ class AlleleSource:
 
         self.spec = spec
         try:
-            with path.open("rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            if self._map[:8] != MAGIC:
-                raise ValueError("it is of another version")
-            length = int.from_bytes(self._map[8:16], "little")
-            head = json.loads(self._map[16 : 16 + length])
+            self._file = MappedFile(path, MAGIC)
+            self._map, head = self._file.map, self._file.head
             self._columns = {
                 name: (
                     np.frombuffer(self._map, np.uint64, count, keys),
@@ -184,7 +177,6 @@ class AlleleSource:
                 f"The source {spec.name} cannot be used ({error}).",
                 hint="Add it again with `gas reference add-source`.",
             ) from None
-        self._touched = 0
 
     @property
     def alleles(self) -> int:
@@ -228,15 +220,8 @@ class AlleleSource:
             (i, mapped[start:end])
             for i, start, end in zip(hits.tolist(), starts, ends, strict=True)
         ]
-        self._release(2 * near.nbytes + int(offsets[high] - offsets[low]))
+        self._file.touched(2 * near.nbytes + int(offsets[high] - offsets[low]))
         return out
-
-    def _release(self, size_bytes: int) -> None:
-        """Tell that about so many bytes were touched; now and then they are given back."""
-        self._touched += size_bytes
-        if self._touched > _RELEASE_BYTES:
-            self._touched = 0
-            self._map.madvise(mmap.MADV_DONTNEED)
 
     def close(self) -> None:
         """Unmap."""
