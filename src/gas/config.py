@@ -372,7 +372,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("base_url", "s3_endpoint")
+    @field_validator("base_url", "s3_endpoint", "otlp_endpoint")
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
         if not value:
@@ -380,9 +380,15 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be http:// or https:// and a host")
+        return value.rstrip("/")
+
+    @field_validator("base_url", "s3_endpoint")
+    @classmethod
+    def _without_path(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
         if parts.path.strip("/") or parts.query or parts.fragment:
             raise ValueError("must end after the host: GAS is served from its root")
-        return value.rstrip("/")
+        return value
 
     @field_validator("stripe_api_base")
     @classmethod
@@ -400,16 +406,6 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?", one):
                 raise ValueError(f"{one!r} is no origin, as https://checkout.example.org is")
         return value
-
-    @field_validator("otlp_endpoint")
-    @classmethod
-    def _otlp_url(cls, value: str | None) -> str | None:
-        if not value:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be http:// or https:// and a host")
-        return value.rstrip("/")
 
     @field_validator("metrics_token")
     @classmethod

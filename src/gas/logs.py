@@ -80,6 +80,14 @@ def logging_config(settings: Settings) -> dict[str, Any]:
     }
 
 
+def alarm_operator(error: Exception, **about: str) -> None:
+    """One line, the same wherever it is met, for what an operator has to mend: it may name hosts,
+    buckets and keys, which are for nobody else."""
+    logging.getLogger(__name__).error(
+        "ALARM: a part is out of order", extra={**about, "why": str(error)}
+    )
+
+
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return logger

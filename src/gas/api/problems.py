@@ -12,6 +12,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from gas.errors import GasError, NeedsOperator
+from gas.logs import alarm_operator
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def for_people(error: GasError) -> GasError:
     and keys, so that goes to the log."""
     if not isinstance(error, NeedsOperator):
         return error
-    log.error("ALARM: a part is out of order", extra={"why": str(error)})
+    alarm_operator(error)
     return NeedsOperator()
 
 

@@ -10,8 +10,6 @@ found as by every AWS tool.
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -19,9 +17,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from django.db import Error, close_old_connections
+from django.db import Error
 
 from gas.errors import GasError
+from gas.farm import forever
 from gas.farm.sample import queue_state
 from gas.jobs.queue import ANNOTATE, QUEUE_OF
 from gas.logs import get_logger
@@ -69,13 +68,12 @@ def publish(client: Any, namespace: str, now: datetime) -> dict[str, float]:
 def run(client: Any, namespace: str, period_s: float, clock: Callable[[], datetime]) -> None:
     """Publish every ``period_s`` until told to stop. What fails is logged and tried again: an
     alarm on the missing metric is how anybody hears of it."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    while not stop.is_set():
-        close_old_connections()
+
+    def step() -> float:
         try:
             publish(client, namespace, clock())
         except (NotPublished, Error) as error:
             log.warning("not published", error=str(error))
-        stop.wait(period_s)
+        return period_s
+
+    forever.repeat(step)

@@ -74,7 +74,7 @@ class Rolling:
                 yield from self._roll_worker(kind, old)
 
     def _migrate(self) -> Iterator[None]:
-        command = [sys.executable, "-m", "gas", "manage", "migrate", "--no-input"]
+        command = [sys.executable, "-m", "gas", "migrate"]
         process = self.team.maker.launch("migrate", command, signal.SIGKILL)
         try:
             while process.poll() is None:

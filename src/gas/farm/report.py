@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 from gas.farm import status
@@ -22,7 +21,7 @@ def report(elastic: Elastic, rolling: Rolling | None) -> status.Status:
         pid=os.getpid(),
         annotators=_annotators(elastic),
         web=_web(elastic),
-        queue=None if elastic.queue is None else status.Queue(**asdict(elastic.queue)),
+        queue=elastic.queue,
         requests=status.Web(
             open_requests=elastic.seen.open_requests,
             requests_per_s=elastic.seen.requests_per_s,
@@ -37,7 +36,7 @@ def report(elastic: Elastic, rolling: Rolling | None) -> status.Status:
             )
             for one in elastic.gauges
         ],
-        decisions=[status.Decision(**asdict(change)) for change in changes],
+        decisions=changes,
         reload=rolling
         and status.Reload(number=rolling.number, state=rolling.state, steps=rolling.steps),
     )

@@ -14,7 +14,7 @@ from django.db.models import Avg, DurationField, ExpressionWrapper, F, Min, Q
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from gas.farm.seen import ARRIVALS_S, MOST_COUNTED, QueueState
-from gas.jobs.models import Job
+from gas.jobs.models import Job, is_due
 from gas.jobs.queue import ANNOTATE, QUEUE_OF
 from gas.jobs.states import Status
 
@@ -41,8 +41,7 @@ def queue_state(now: datetime) -> QueueState:
 
 
 def _oldest_age_s(now: datetime) -> float:
-    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
-    waiting = Job.objects.filter(due, status=Status.PENDING)
+    waiting = Job.objects.filter(is_due(now), status=Status.PENDING)
     oldest = waiting.aggregate(at=Min("submitted_at"))["at"]
     return 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
 

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from gas import procs
 from gas.errors import GasError
+from gas.farm.scaler import Change
+from gas.farm.seen import QueueState
 
 State = Literal["starts", "idle", "busy", "runs", "leaves", "waits"]
 #: Written by a supervisor that lives: older, and it hangs or is gone.
@@ -54,27 +56,9 @@ class Size(BaseModel):
     reason: str
 
 
-class Queue(BaseModel):
-    """As in ``gas.farm.seen.QueueState``."""
-
-    backlog: int
-    in_flight: int
-    oldest_age_s: float
-    arrivals_per_s: float
-    service_s: float | None
-
-
 class Web(BaseModel):
     open_requests: float
     requests_per_s: float
-
-
-class Decision(BaseModel):
-    at: datetime
-    farm: str
-    before: int
-    after: int
-    reason: str
 
 
 class Reload(BaseModel):
@@ -93,11 +77,11 @@ class Status(BaseModel):
     annotators: Size
     web: Size
     #: None while the database does not answer.
-    queue: Queue | None
+    queue: QueueState | None
     requests: Web
     instances: list[Instance]
     web_workers: list[WebWorker]
-    decisions: list[Decision]
+    decisions: list[Change]
     reload: Reload | None
 
 

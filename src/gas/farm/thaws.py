@@ -9,8 +9,6 @@ the Amazon S3 User Guide.
 from __future__ import annotations
 
 import json
-import signal
-import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote_plus
@@ -18,9 +16,10 @@ from urllib.parse import unquote_plus
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from django.db import Error, close_old_connections
+from django.db import Error
 
 from gas.errors import GasError
+from gas.farm import forever
 from gas.jobs import keeping
 from gas.logs import get_logger
 
@@ -72,16 +71,16 @@ def listen_once(client: Any, queue_url: str, prefix: str, wait_s: int = WAIT_S) 
 
 def run(client: Any, queue_url: str, prefix: str) -> None:
     """Listen until told to stop."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    while not stop.is_set():
-        close_old_connections()
+
+    def step() -> float:
         try:
             listen_once(client, queue_url, prefix)
         except (NoEvents, Error) as error:
             log.warning("not heard", error=str(error))
-            stop.wait(PAUSE_S)
+            return PAUSE_S
+        return 0.0
+
+    forever.repeat(step)
 
 
 def _thawed_keys(body: str) -> Iterator[str]:

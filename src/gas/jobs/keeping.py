@@ -44,6 +44,7 @@ from gas.jobs.states import (
     ResultState,
     Status,
 )
+from gas.logs import alarm_operator
 from gas.notify import notify
 from gas.notify.models import Mail
 from gas.storage import ObjectCorrupt, ObjectMissing
@@ -361,9 +362,7 @@ def _step(svc: Services, job: Job, task: str, steps: Callable[[Services, Job], N
         _halt(svc, job, str(error))
     except GasError as error:
         if isinstance(error, NeedsOperator):
-            log.error(
-                "ALARM: a part is out of order", extra={"job": str(job.pk), "why": str(error)}
-            )
+            alarm_operator(error, job=str(job.pk))
         wait_s = min(FIRST_WAIT_S * 2**job.keep_tries, LONGEST_WAIT_S)
         wait_s *= 1 + random.uniform(-0.2, 0.2)  # noqa: S311 - not a secret
         with transaction.atomic():

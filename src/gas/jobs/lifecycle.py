@@ -32,7 +32,7 @@ from gas.annotate import engines
 from gas.errors import Cancelled, GasError, NeedsOperator, TransientError
 from gas.jobs import lanes, queue
 from gas.jobs.fairness import cost_of
-from gas.jobs.models import NEXT_ATTEMPT, Job, JobEvent, Upload, advance, holds
+from gas.jobs.models import NEXT_ATTEMPT, Job, JobEvent, Upload, advance, holds, is_due
 from gas.jobs.runner import Outcome, Task
 from gas.jobs.states import (
     CANCEL,
@@ -45,6 +45,7 @@ from gas.jobs.states import (
     ResultState,
     Status,
 )
+from gas.logs import alarm_operator
 from gas.notify import notify
 from gas.notify.models import Mail
 from gas.telemetry import counting, families, traces
@@ -225,12 +226,11 @@ def _run(svc: Services, claim: Claim, stopping: Callable[[], bool]) -> None:
 def _claim(svc: Services, job_id: uuid.UUID, worker: str) -> Claim | None:
     """Take the job if it waits and is due; exactly one of those who try gets it."""
     now, lease = svc.now(), timedelta(seconds=svc.settings.lease_s)
-    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
     with transaction.atomic():
         mine = advance(
             job_id,
             CLAIM,
-            due,
+            is_due(now),
             attempt=NEXT_ATTEMPT,
             worker=worker,
             lease_until=now + lease,
@@ -390,7 +390,7 @@ def _park(svc: Services, job: Job, error: NeedsOperator) -> bool:
 def alarm(job: Job, error: NeedsOperator) -> str:
     """Tell the operator. Returns the line for the job's log, which is its owner's, who need not
     know which bucket it is about."""
-    log.error("ALARM: a part is out of order", extra={"job": str(job.pk), "why": str(error)})
+    alarm_operator(error, job=str(job.pk))
     return f"{NeedsOperator()} Next try in {PARKED.total_seconds():.0f} s."
 
 
@@ -529,8 +529,7 @@ def _expire_leases(svc: Services) -> int:
 def _requeue_lost(svc: Services) -> int:
     """PENDING jobs that no message points at (a queue restored from an older backup, say)."""
     grace = svc.now() - timedelta(seconds=svc.settings.lease_s)
-    due = Q(not_before__isnull=True) | Q(not_before__lte=grace)
-    waiting = Job.objects.filter(due, status=Status.PENDING, submitted_at__lte=grace)
+    waiting = Job.objects.filter(is_due(grace), status=Status.PENDING, submitted_at__lte=grace)
     return sum(_enqueue(job) for job in queue.lost(queue.ANNOTATE, waiting))
 
 

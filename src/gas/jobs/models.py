@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -248,6 +249,11 @@ def holds(attempt: int) -> Q:
 
 
 NEXT_ATTEMPT = F("attempt") + 1
+
+
+def is_due(now: datetime) -> Q:
+    """Rows whose time to be taken up has come by ``now``."""
+    return Q(not_before__isnull=True) | Q(not_before__lte=now)
 
 
 class Shard(models.Model):

@@ -28,7 +28,7 @@ from gas.annotate.shards import InOnePiece
 from gas.errors import Cancelled, GasError, NeedsOperator, TransientError
 from gas.jobs import lanes, lifecycle, queue
 from gas.jobs.lifecycle import Claim, LostClaim
-from gas.jobs.models import Job, Shard, advance_shard, holds
+from gas.jobs.models import Job, Shard, advance_shard, holds, is_due
 from gas.jobs.runner import Target, Task
 from gas.jobs.shard_runner import Pair, Planned
 from gas.jobs.states import (
@@ -170,12 +170,11 @@ def _run(svc: Services, shard: Shard, stopping: Callable[[], bool]) -> None:
 def _claim(svc: Services, shard_id: int, worker: str) -> Shard | None:
     """Take it if it waits, is due, and its job still is at the attempt that it belongs to."""
     now = svc.now()
-    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
     with transaction.atomic():
         if not advance_shard(
             shard_id,
             SHARD_CLAIM,
-            due,
+            is_due(now),
             token=F("token") + 1,
             worker=worker,
             lease_until=now + _lease(svc),
@@ -335,8 +334,9 @@ def _expire_leases(svc: Services) -> int:
 
 def _requeue_lost(svc: Services) -> int:
     grace = svc.now() - _lease(svc)
-    due = Q(not_before__isnull=True) | Q(not_before__lte=grace)
-    waiting = Shard.objects.filter(due, _LIVE, state=ShardState.PENDING, created_at__lte=grace)
+    waiting = Shard.objects.filter(
+        is_due(grace), _LIVE, state=ShardState.PENDING, created_at__lte=grace
+    )
     return sum(_enqueue(shard) for shard in queue.lost(queue.SHARD, waiting))
 
 

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from gas.jobs import queue
+from gas.jobs.models import is_due
 from gas.notify import letters
 from gas.notify.mailer import NotSent, Refused, Unknown
 from gas.notify.models import Mail
@@ -58,8 +59,7 @@ def ask(
 
 def send(svc: Services, mail_id: int) -> None:
     """Handle one message: send the mail if it waits and its time has come."""
-    due = Q(not_before__isnull=True) | Q(not_before__lte=svc.now())
-    claimed = Mail.objects.filter(due, pk=mail_id, state=Mail.State.PENDING).update(
+    claimed = Mail.objects.filter(is_due(svc.now()), pk=mail_id, state=Mail.State.PENDING).update(
         state=Mail.State.SENDING, sending_at=svc.now()
     )
     if not claimed:

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote
 
 from gas.errors import GasError, TransientError
@@ -130,6 +131,21 @@ class Storage(ABC):
                 file.write(piece)
         if digest.hexdigest() != sha256:
             raise ObjectCorrupt(f"Object {key} has changed since it was written.")
+
+
+def write_within(
+    chunks: Iterable[bytes], file: IO[bytes], max_bytes: int | None
+) -> tuple[int, str]:
+    """Write ``chunks`` to ``file``; their size in bytes and SHA-256 in hexadecimal. Raises
+    ObjectTooLarge once more than ``max_bytes`` have come."""
+    digest, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        size += len(chunk)
+        if max_bytes is not None and size > max_bytes:
+            raise ObjectTooLarge(f"More than the allowed {max_bytes:,} bytes came.")
+        digest.update(chunk)
+        file.write(chunk)
+    return size, digest.hexdigest()
 
 
 def attachment(filename: str) -> str:

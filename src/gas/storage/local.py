@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import secrets
 import time
@@ -24,11 +23,11 @@ from gas.errors import TransientError
 from gas.storage import (
     CHUNK,
     ObjectMissing,
-    ObjectTooLarge,
     Storage,
     StorageFull,
     StoredObject,
     check_key,
+    write_within,
 )
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -140,16 +139,10 @@ class LocalStorage(Storage):
 
 
 def _copy(chunks: Iterable[bytes], file: IO[bytes], max_bytes: int | None) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    for chunk in chunks:
-        size += len(chunk)
-        if max_bytes is not None and size > max_bytes:
-            raise ObjectTooLarge(f"More than the allowed {max_bytes:,} bytes came.")
-        digest.update(chunk)
-        file.write(chunk)
+    copied = write_within(chunks, file, max_bytes)
     file.flush()
     os.fsync(file.fileno())
-    return size, digest.hexdigest()
+    return copied
 
 
 def _pieces(file: IO[bytes], start0: int, end0: int | None) -> Iterator[bytes]:

@@ -12,14 +12,13 @@ the store wants them, past the service where it can. Nothing can be read under `
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import IO
 
 from gas.errors import GasError
-from gas.storage import ObjectTooLarge, StoredObject
+from gas.storage import ObjectTooLarge, StoredObject, write_within
 from gas.storage.signed import AddressRefused
 
 
@@ -107,13 +106,11 @@ def check_parts(parts: Sequence[Part], max_bytes: int | None) -> None:
 def write_exactly(chunks: Iterable[bytes], file: IO[bytes], size_bytes: int) -> str:
     """Write ``chunks`` to ``file``; their SHA-256 in hexadecimal. Raises PartsMissing where they
     are not of ``size_bytes`` in all, after one chunk too many at most."""
-    size, digest = 0, hashlib.sha256()
-    for chunk in chunks:
-        size += len(chunk)
-        if size > size_bytes:
-            break
-        digest.update(chunk)
-        file.write(chunk)
+    wrong = PartsMissing(f"This part should be of {size_bytes:,} bytes.", hint="Send it again.")
+    try:
+        size, sha256 = write_within(chunks, file, size_bytes)
+    except ObjectTooLarge:
+        raise wrong from None
     if size != size_bytes:
-        raise PartsMissing(f"This part should be of {size_bytes:,} bytes.", hint="Send it again.")
-    return digest.hexdigest()
+        raise wrong
+    return sha256

@@ -34,12 +34,12 @@ from gas.storage import (
     CHUNK,
     ObjectCorrupt,
     ObjectMissing,
-    ObjectTooLarge,
     Storage,
     StorageFull,
     StoredObject,
     attachment,
     check_key,
+    write_within,
 )
 from gas.storage.s3_errors import PastTheEnd, no_bucket, translated
 
@@ -131,12 +131,12 @@ class S3Storage(Storage):
         check_key(key)
         with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
             try:
-                size, sha256 = _spool(chunks, spool, max_bytes)
+                size, sha256 = write_within(chunks, spool, max_bytes)
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise StorageFull from error
                 raise
-            return self._send(key, spool, size, sha256)
+            return self._send(key, spool, size, bytes.fromhex(sha256))
 
     def put_file(
         self, key: str, path: Path, *, tick: Callable[[], None] = lambda: None
@@ -328,17 +328,6 @@ class S3Storage(Storage):
         if sha256 is None:
             raise ObjectCorrupt(f"Object {key} has no checksum: GAS did not write it.")
         return StoredObject(key, head["ContentLength"], sha256)
-
-
-def _spool(chunks: Iterable[bytes], spool: IO[bytes], max_bytes: int | None) -> tuple[int, bytes]:
-    digest, size = hashlib.sha256(), 0
-    for chunk in chunks:
-        size += len(chunk)
-        if max_bytes is not None and size > max_bytes:
-            raise ObjectTooLarge(f"More than the allowed {max_bytes:,} bytes came.")
-        digest.update(chunk)
-        spool.write(chunk)
-    return size, digest.digest()
 
 
 def _base64(digest: bytes) -> str:

@@ -74,7 +74,7 @@ def result_response(request: HttpRequest, svc: Services, job: Job, name: str) ->
         check_at_hand(job)
     for file in result_files(job):
         if file["name"] == name:
-            key = f"{job.result_prefix}/{name}"
+            key = job.result_key(name)
             shown = result_name(job, name)
             return _response(request, svc, key, shown, file["size_bytes"], file["sha256"])
     raise Http404

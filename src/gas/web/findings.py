@@ -45,7 +45,7 @@ def read(svc: Services, job: Job) -> dict[str, Any] | None:
     if FINDINGS not in {file["name"] for file in result_files(job)}:
         return None
     try:
-        pieces = svc.storage.read(f"{job.result_prefix}/{FINDINGS}")
+        pieces = svc.storage.read(job.result_key(FINDINGS))
         values: dict[str, Any] = json.loads(b"".join(pieces))
     except ObjectMissing:
         return None

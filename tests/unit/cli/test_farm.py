@@ -11,7 +11,9 @@ import pytest
 from rich.console import Console
 
 from gas.cli.farm import SHOWN_DECISIONS, _span, _table
-from gas.farm.status import Decision, Instance, Queue, Size, Status, Web, WebWorker
+from gas.farm.scaler import Change
+from gas.farm.seen import QueueState
+from gas.farm.status import Instance, Size, Status, Web, WebWorker
 
 AT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -20,7 +22,7 @@ def size(bounds: str, desired: int, reason: str) -> Size:
     return Size(bounds=bounds, desired=desired, running=3, busy=2, leaving=1, reason=reason)
 
 
-def status(queue: Queue | None, decisions: int = 0) -> Status:
+def status(queue: QueueState | None, decisions: int = 0) -> Status:
     return Status(
         at=AT,
         pid=41,
@@ -34,7 +36,7 @@ def status(queue: Queue | None, decisions: int = 0) -> Status:
         ],
         web_workers=[WebWorker(pid=43, served=1234, open=1, state="leaves")],
         decisions=[
-            Decision(at=AT, farm="web", before=n, after=n + 1, reason=f"out from {n} to {n + 1}")
+            Change(at=AT, farm="web", before=n, after=n + 1, reason=f"out from {n} to {n + 1}")
             for n in range(decisions)
         ],
         reload=None,
@@ -49,7 +51,9 @@ def shown(state: Status) -> str:
 
 
 def test_a_person_sees_the_whole_farm() -> None:
-    queue = Queue(backlog=1200, in_flight=3, oldest_age_s=75, arrivals_per_s=0.2, service_s=23.04)
+    queue = QueueState(
+        backlog=1200, in_flight=3, oldest_age_s=75, arrivals_per_s=0.2, service_s=23.04
+    )
     text = shown(status(queue, decisions=20))
     assert "2026-01-01 12:00:00 UTC   supervisor 41" in text
     assert "annotators  2..10       4     3     2       1  4 stay: 2 would do" in text

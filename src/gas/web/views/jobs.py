@@ -8,13 +8,11 @@ from datetime import datetime, timedelta
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect
 
 from gas.accounts.plans import get_plan
 from gas.jobs import erase, lifecycle
@@ -24,7 +22,7 @@ from gas.web.findings import found_of
 from gas.web.forms import JobFilter
 from gas.web.keep import Keep, keep_of
 from gas.web.report import report_of
-from gas.web.views import Request, own_job
+from gas.web.views import Request, is_htmx, own_job, sign_in_first
 from gas.wiring import get_services
 
 PER_PAGE = 25
@@ -66,12 +64,10 @@ def job_detail(request: Request, job_id: uuid.UUID) -> HttpResponse:
 def job_status(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     """The part of a job's page that changes. ``seen``: what the browser shows already; if that
     is still so, 204 tells it to change nothing."""
-    if not request.user.is_authenticated:
-        # htmx would put the sign-in page into the job's page.
-        to_login = redirect_to_login(reverse("job-detail", args=[job_id]))
-        return HttpResponseClientRedirect(to_login.url) if _is_htmx(request) else to_login
+    if to_login := sign_in_first(request, reverse("job-detail", args=[job_id])):
+        return to_login
     job = own_job(request, job_id)  # type: ignore[arg-type]
-    if not _is_htmx(request):
+    if not is_htmx(request):
         return redirect("job-detail", job_id)
     state = _state(job)
     if request.GET.get("seen") == state["seen"]:
@@ -98,10 +94,6 @@ def job_delete(request: Request, job_id: uuid.UUID) -> HttpResponse:
     erase.ask_erase(get_services(), job)
     messages.success(request, f"{job.filename} is deleted.")
     return redirect("job-list")
-
-
-def _is_htmx(request: HttpRequest) -> bool:
-    return bool(getattr(request, "htmx", False))
 
 
 def _state(job: Job) -> dict[str, object]:

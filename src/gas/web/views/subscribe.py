@@ -5,13 +5,11 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect
 
 from gas.accounts.plans import FREE, PREMIUM, get_plan
 from gas.billing import Subscribed, Urls, price_of
@@ -19,7 +17,7 @@ from gas.billing import subscribe as subscribing
 from gas.errors import GasError
 from gas.jobs.models import Job
 from gas.jobs.states import ResultState
-from gas.web.views import Request
+from gas.web.views import Request, is_htmx, sign_in_first
 from gas.wiring import Services, get_services
 
 #: The confirmation page asks so often whether the provider's message has come, and says after so
@@ -96,17 +94,11 @@ def done(request: Request) -> HttpResponse:
 @require_safe
 def done_status(request: HttpRequest) -> HttpResponse:
     """The part of that page that changes, for htmx."""
-    if not request.user.is_authenticated:
-        # htmx would put the sign-in page into this one.
-        to_login = redirect_to_login(reverse("subscribe-done"))
-        return HttpResponseClientRedirect(to_login.url) if _is_htmx(request) else to_login
-    if not _is_htmx(request):
+    if to_login := sign_in_first(request, reverse("subscribe-done")):
+        return to_login
+    if not is_htmx(request):
         return redirect("subscribe-done")
     return render(request, "pages/_subscribe_done.html", _progress(request))  # type: ignore[arg-type]
-
-
-def _is_htmx(request: HttpRequest) -> bool:
-    return bool(getattr(request, "htmx", False))
 
 
 def _progress(request: Request) -> dict[str, object]:
