@@ -18,7 +18,7 @@ from gas import wiring
 from gas.accounts.models import User
 from gas.errors import EngineError
 from gas.jobs import keeping, lifecycle
-from gas.jobs.models import Job
+from gas.jobs.models import Job, Shard
 from gas.notify import notify
 from gas.notify.mailer import NotSent
 from gas.notify.models import Mail
@@ -185,6 +185,13 @@ def test_a_silent_annotator_and_a_late_archive(
     clock.advance(svc.settings.free_retention_s + 90)
     found = read(svc)
     assert (found["gas_leases_overdue", ""], found["gas_archive_lag_seconds", ""]) == (1, 90)
+    Job.objects.filter(pk=silent.pk).update(lease_until=None)
+    past, lease = clock() - timedelta(seconds=1), {"state": "RUNNING", "created_at": clock()}
+    for number, until in enumerate([past, past, clock()]):
+        Shard.objects.create(
+            job=silent, attempt=1, number=number, lease_until=until, fair_start=0, **lease
+        )
+    assert read(svc)["gas_leases_overdue", ""] == 2, "of a job in shards, its shards"
     keeping.archive(svc, done.pk)
     found = read(svc)
     assert found["gas_archive_lag_seconds", ""] == 0

@@ -1,12 +1,13 @@
-"""The .tbi of a result, made while it is written, so that it need not be read again.
+"""The index of a result, made while it is written, so that it need not be read again: a .tbi, or a
+.csi where a record reaches beyond what a .tbi can say (2^29).
 
-Format: the tabix paper (Li, Bioinformatics 2011) and the SAM specification, section 5.2. Each
-contig has bins, which hold chunks of virtual offsets, and a linear index with the first offset of
-every window of 16,384 bases. A virtual offset is a block's place in the file, shifted by 16, plus
-a place within the uncompressed block.
+Formats: the tabix paper (Li, Bioinformatics 2011), the SAM specification, section 5.2, and the CSI
+specification (CSIv1). Each contig has bins, which hold chunks of virtual offsets, and a linear
+index with the first offset of every window of 16,384 bases, of which a .csi keeps, for each bin,
+the one at its start. A virtual offset is a block's place in the file, shifted by 16, plus a place
+within the uncompressed block.
 
-Where a record's interval depends on its samples (LEN of VCF 4.5), or where a position is beyond
-tabix's reach (2^29), the index is left to htslib: see ``Part.is_for_htslib``.
+Bins are numbered as a .csi of six levels does, which reaches to 2^32; a .tbi has the lower five.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gas.annotate import bgzf
 from gas.annotate.engines import Record
@@ -29,11 +30,18 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.int64]
 
-_MAX_POS = 1 << 29
+#: No record is said to reach further (0-based, excluded).
+_MAX_END = 1 << 31
+_TBI_END = 1 << 29
 _WINDOW_SHIFT = 14
-#: Bins of one level cover 2^shift bases; the first of the level has this number.
-_LEVELS = ((14, 4681), (17, 585), (20, 73), (23, 9), (26, 1))
-_PSEUDO_BIN = 37450
+_CSI_DEPTH = 6
+#: Bins of one level cover 2^shift bases; the first of the level has this number. Smallest first.
+_LEVELS = tuple(
+    (_WINDOW_SHIFT + 3 * (_CSI_DEPTH - level), (8**level - 1) // 7)
+    for level in range(_CSI_DEPTH, 0, -1)
+)
+#: Of a .tbi, and of a .csi: holds the contig's extent and its number of records.
+_TBI_PSEUDO_BIN, _CSI_PSEUDO_BIN = ((8**levels - 1) // 7 + 1 for levels in (6, 7))
 #: Preset VCF; columns of the contig, the position and none for the end; comment; lines to skip.
 _VCF_FORMAT = struct.pack("<6i", 2, 1, 2, 0, ord("#"), 0)
 _reach = re.compile(rb"(?:^|;)(END|SVLEN)=([^;]*)").findall
@@ -49,16 +57,18 @@ class Part:
     records: int
     #: (bin, first offset, offset after the last) of each run of records in one bin.
     runs: list[tuple[int, int, int]]
-    #: (window, offset of the first record that reaches it), by window.
-    windows: list[tuple[int, int]]
-    is_for_htslib: bool
+    #: (first window, last window, offset of the first record that reaches them), ascending.
+    windows: list[tuple[int, int, int]]
+    #: The last base that a record reaches is number ``end`` (1-based).
+    end: int
 
 
 @dataclass
 class _Contig:
     records: int = 0
     bins: dict[int, list[list[int]]] = field(default_factory=dict)
-    windows: dict[int, int] = field(default_factory=dict)
+    #: The first offset of every window up to the last one; None: no record reaches it.
+    windows: list[int | None] = field(default_factory=list)
     first: int = 0
     last: int = 0
 
@@ -83,10 +93,11 @@ def parts_of(
     records = batch.records
     begins = (np.array(batch.positions, np.int64) - 1).clip(0)
     ends = begins + np.fromiter(map(len, map(_REF, records)), np.int64, len(records))
-    is_odd = is_reaching and _stretch(records, begins, ends)
+    if is_reaching:
+        _stretch(records, begins, ends)
     bounds = [span.first_line - batch.first_line for span in spans] + [len(records)]
     return [
-        _part(span.contig, begins[a:b], ends[a:b], offsets[a : b + 1], is_odd)
+        _part(span.contig, begins[a:b], ends[a:b], offsets[a : b + 1])
         for span, a, b in zip(spans, bounds, bounds[1:], strict=False)
     ]
 
@@ -96,25 +107,35 @@ def may_reach(records: Sequence[Record], infos: bytes) -> bool:
     return b"END=" in infos or b"SVLEN=" in infos or b"<" in b"".join(map(_ALT, records))
 
 
-def _stretch(records: Sequence[Record], begins: Numbers, ends: Numbers) -> bool:
-    """Let records reach as far as INFO says; to index too much is safe. True: htslib must look."""
+def _stretch(records: Sequence[Record], begins: Numbers, ends: Numbers) -> None:
+    """Let records reach as far as INFO, and LEN of their samples, say; to index too much is
+    safe."""
     for i, record in enumerate(records):
-        if b"<" in record[4] and len(record) > 8 and b"LEN" in record[8].split(b"\t", 1)[0]:
-            return True
-        info = record[7]
+        reach, info = int(ends[i]), record[7]
         if b"END=" in info or b"SVLEN=" in info:
             for key, value in _reach(info):
-                for number in _number(value):
-                    reach = int(number) + (int(begins[i]) if key == b"SVLEN" else 0)
-                    ends[i] = max(int(ends[i]), min(reach + 1, _MAX_POS))
-    return False
+                from_ = int(begins[i]) if key == b"SVLEN" else 0
+                reach = max([reach, *(from_ + int(number) + 1 for number in _number(value))])
+        if b"<" in record[4] and len(record) > 8:
+            reach = max(reach, int(begins[i]) + _longest(record[8]))
+        ends[i] = min(reach, _MAX_END)
 
 
-def _part(contig: bytes, begins: Numbers, ends: Numbers, offsets: Numbers, is_odd: bool) -> Part:
+def _longest(tail: bytes) -> int:
+    """The greatest LEN (VCF 4.5, section 1.6.2: bases of a reference block) of all samples; 0:
+    there is none. ``tail``: FORMAT and the samples."""
+    keys, *samples = tail.split(b"\t") if b"LEN" in tail else [b""]
+    names = keys.split(b":")
+    if b"LEN" not in names:
+        return 0
+    at = names.index(b"LEN")
+    values = [sample.split(b":")[at : at + 1] for sample in samples]
+    return max([int(n) for value in values if value for n in _number(value[0])], default=0)
+
+
+def _part(contig: bytes, begins: Numbers, ends: Numbers, offsets: Numbers) -> Part:
     import numpy as np
 
-    if is_odd or int(ends.max()) > _MAX_POS:
-        return Part(contig, len(begins), [], [], is_for_htslib=True)
     lasts = ends - 1
     bins = np.zeros(len(begins), np.int64)
     for shift, first in reversed(_LEVELS):
@@ -125,34 +146,31 @@ def _part(contig: bytes, begins: Numbers, ends: Numbers, offsets: Numbers, is_od
     tails = np.concatenate((cuts, [len(begins)]))
     columns = (bins[heads].tolist(), offsets[heads].tolist(), offsets[tails].tolist())
     runs = list(zip(*columns, strict=True))
-    return Part(contig, len(begins), runs, _windows(begins, lasts, offsets), False)
+    return Part(contig, len(begins), runs, _windows(begins, lasts, offsets), int(ends.max()))
 
 
-def _windows(begins: Numbers, lasts: Numbers, offsets: Numbers) -> list[tuple[int, int]]:
+def _windows(begins: Numbers, lasts: Numbers, offsets: Numbers) -> list[tuple[int, int, int]]:
     import numpy as np
 
-    opened, first = np.unique(begins >> _WINDOW_SHIFT, return_index=True)
-    found: dict[int, int] = dict(zip(opened.tolist(), offsets[first].tolist(), strict=True))
-    # Later windows that a long record reaches; records come by rising offset.
-    for i in np.flatnonzero(begins >> _WINDOW_SHIFT != lasts >> _WINDOW_SHIFT).tolist():
-        offset = int(offsets[i])
-        last = int(lasts[i]) >> _WINDOW_SHIFT
-        for window in range((int(begins[i]) >> _WINDOW_SHIFT) + 1, last + 1):
-            found[window] = min(found.get(window, offset), offset)
-    return sorted(found.items())
+    starts, stops = begins >> _WINDOW_SHIFT, lasts >> _WINDOW_SHIFT
+    # Records come by rising begin and offset: what an earlier one reaches is its own.
+    reached = np.concatenate(([-1], np.maximum.accumulate(stops)[:-1]))
+    starts = np.maximum(starts, reached + 1)
+    new = np.flatnonzero(starts <= stops)
+    columns = (starts[new].tolist(), stops[new].tolist(), offsets[new].tolist())
+    return list(zip(*columns, strict=True))
 
 
-class TabixIndex:
+class Index:
     """Gathers parts in file order."""
 
     def __init__(self) -> None:
         self._contigs: dict[bytes, _Contig] = {}
-        #: Whether htslib must make the index instead.
-        self.is_for_htslib = False
+        self._end = 0
 
     def add(self, part: Part, place: int) -> None:
         """``place``: where in the file the slice's first block is."""
-        self.is_for_htslib |= part.is_for_htslib
+        self._end = max(self._end, part.end)
         base = place << 16
         contig = self._contigs.setdefault(part.contig, _Contig())
         if not contig.records and part.runs:
@@ -166,35 +184,72 @@ class TabixIndex:
                 chunks[-1][1] = base + end
             else:
                 chunks.append([base + start, base + end])
-        for window, offset in part.windows:
-            contig.windows.setdefault(window, base + offset)
+        windows = contig.windows
+        for first, last, offset in part.windows:
+            if last >= len(windows):
+                windows += [None] * (first - len(windows))
+                windows += [base + offset] * (last + 1 - len(windows))
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the index's name: ``.tbi``, or ``.csi``."""
+        return ".tbi" if self._end <= _TBI_END else ".csi"
 
     def to_bytes(self) -> bytes:
-        """The .tbi file."""
+        """The index file."""
         names = b"".join(name + b"\0" for name in self._contigs)
-        out = [b"TBI\1", struct.pack("<i", len(self._contigs)), _VCF_FORMAT]
-        out += [struct.pack("<i", len(names)), names]
-        for contig in self._contigs.values():
-            out.append(struct.pack("<i", len(contig.bins) + 1))
-            for number, chunks in sorted(contig.bins.items()):
-                flat = [offset for chunk in chunks for offset in chunk]
-                out.append(struct.pack(f"<Ii{len(flat)}Q", number, len(chunks), *flat))
-            about = (contig.first, contig.last, contig.records, 0)
-            out.append(struct.pack("<Ii4Q", _PSEUDO_BIN, 2, *about))
-            linear = _filled(contig.windows)
-            out.append(struct.pack(f"<i{len(linear)}Q", len(linear), *linear))
+        about = _VCF_FORMAT + struct.pack("<i", len(names)) + names
+        count = struct.pack("<i", len(self._contigs))
+        contigs = self._contigs.values()
+        if self.suffix == ".tbi":
+            out = [b"TBI\1", count, about, *map(_tbi, contigs)]
+        else:
+            shape = struct.pack("<3i", _WINDOW_SHIFT, _CSI_DEPTH, len(about))
+            out = [b"CSI\1", shape, about, count, *map(_csi, contigs)]
         out.append(struct.pack("<Q", 0))
         return bgzf.compress(b"".join(out)) + bgzf.EOF
 
 
-def _filled(windows: dict[int, int]) -> list[int]:
-    """An offset for every window up to the last; an empty one has that of the next."""
-    linear: list[Any] = [None] * (max(windows, default=-1) + 1)
-    for window, offset in windows.items():
-        linear[window] = offset
+def _tbi(contig: _Contig) -> bytes:
+    out = [struct.pack("<i", len(contig.bins) + 1)]
+    for number, chunks in sorted(contig.bins.items()):
+        level = _level(number)
+        out.append(struct.pack("<I", number - 8 ** (level - 1)) + _chunks(chunks))
+    out.append(struct.pack("<I", _TBI_PSEUDO_BIN) + _extent(contig))
+    linear = _filled(contig.windows)
+    return b"".join([*out, struct.pack(f"<i{len(linear)}Q", len(linear), *linear)])
+
+
+def _csi(contig: _Contig) -> bytes:
+    linear = _filled(contig.windows)
+    out = [struct.pack("<i", len(contig.bins) + 1)]
+    for number, chunks in sorted(contig.bins.items()):
+        level = _level(number)
+        first = (number - (8**level - 1) // 7) << 3 * (_CSI_DEPTH - level)
+        out.append(struct.pack("<IQ", number, linear[first]) + _chunks(chunks))
+    out.append(struct.pack("<IQ", _CSI_PSEUDO_BIN, 0) + _extent(contig))
+    return b"".join(out)
+
+
+def _level(number: int) -> int:
+    """Of a bin; 0 is the one that holds all others."""
+    return ((7 * number + 1).bit_length() - 1) // 3
+
+
+def _chunks(chunks: list[list[int]]) -> bytes:
+    flat = [offset for chunk in chunks for offset in chunk]
+    return struct.pack(f"<i{len(flat)}Q", len(chunks), *flat)
+
+
+def _extent(contig: _Contig) -> bytes:
+    return struct.pack("<i4Q", 2, contig.first, contig.last, contig.records, 0)
+
+
+def _filled(windows: Sequence[int | None]) -> list[int]:
+    """An offset for every window; one that no record reaches has that of the next."""
+    linear: list[int] = []
     following = 0
-    for window in range(len(linear) - 1, -1, -1):
-        if linear[window] is None:
-            linear[window] = following
-        following = linear[window]
-    return linear
+    for offset in reversed(windows):
+        following = following if offset is None else offset
+        linear.append(following)
+    return linear[::-1]

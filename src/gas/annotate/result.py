@@ -21,13 +21,13 @@ from gas.annotate import bgzf
 from gas.annotate.engines import Engine
 from gas.annotate.fit import WARN_KEY
 from gas.annotate.header import Keys
-from gas.annotate.index import TabixIndex
+from gas.annotate.index import Index
 from gas.annotate.intake import REJECTED_HEADER, rejected_line
 from gas.annotate.pack import Pack
 from gas.annotate.piece import Piece
 from gas.annotate.summary import Summary
 from gas.annotate.vcf import Order
-from gas.errors import EngineError, GasError, TransientError
+from gas.errors import GasError, TransientError
 
 FINDINGS, REJECTED = "findings.json", "rejected.tsv"
 #: What of the findings does not go into the summary.
@@ -115,7 +115,7 @@ class Body:
         check_cancelled: Callable[[], None],
     ) -> None:
         """Raises KeyTaken, or Unsorted where positions decrease or a contig comes back."""
-        order, tabix = Order(), TabixIndex()
+        order, index = Order(), Index()
         with self.path.open("wb") as out:
             out.write(bgzf.compress(header))
             for piece in pieces:
@@ -124,30 +124,14 @@ class Body:
                     raise KeyTaken(piece.taken)
                 order.add(piece.spans)
                 for place, part in piece.index:
-                    tabix.add(part, out.tell() + place)
+                    index.add(part, out.tell() + place)
                 for line, why in piece.rejected:
                     tell_rejected(line, why)
                 out.write(piece.blocks)
                 self.summary.merge(piece.summary)
             out.write(bgzf.EOF)
-        self.index = _index(self.path, tabix)
-
-
-def _index(part: Path, tabix: TabixIndex) -> Path:
-    if not tabix.is_for_htslib:
-        index = part.with_name(part.name + ".tbi")
-        index.write_bytes(tabix.to_bytes())
-        return index
-    import pysam
-
-    index = part.with_name(part.name + ".csi")
-    try:
-        pysam.tabix_index(str(part), preset="vcf", force=True, csi=True, index=str(index))
-    except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise
-        raise EngineError(f"The result could not be indexed ({error}).") from None
-    return index
+        self.index = self.path.with_name(self.path.name + index.suffix)
+        self.index.write_bytes(index.to_bytes())
 
 
 def publish(

@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from gas.accounts.models import User
 from gas.accounts.plans import get_plan
@@ -512,13 +512,18 @@ def reap(svc: Services) -> dict[str, int]:
     }
 
 
+def silent(now: datetime) -> QuerySet[Job]:
+    """RUNNING jobs whose annotator has not been heard of for a lease."""
+    return Job.objects.filter(status=Status.RUNNING, lease_until__lt=now)
+
+
 def _expire_leases(svc: Services) -> int:
-    """RUNNING jobs whose worker fell silent: a counted try, as a file may be what kills workers."""
-    expired = Q(lease_until__lt=svc.now())
-    silent = Job.objects.filter(expired, status=Status.RUNNING)
+    """Jobs whose worker fell silent: a counted try, as a file may be what kills workers."""
+    now = svc.now()
+    expired = Q(lease_until__lt=now)
     reason = "The annotator that had this job stopped without a word."
     count = 0
-    for job in silent:
+    for job in silent(now):
         # The guard again in the update: a worker that was only slow may have renewed by now.
         if try_again(svc, job, reason, expired):
             discard(svc, job.attempt_prefix(job.attempt))  # nobody can publish it any more

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models, transaction
@@ -320,12 +320,17 @@ def reap(svc: Services) -> dict[str, int]:
     }
 
 
+def silent(now: datetime) -> models.QuerySet[Shard]:
+    """Shards whose annotator has not been heard of for a lease."""
+    return Shard.objects.filter(_LIVE, state=ShardState.RUNNING, lease_until__lt=now)
+
+
 def _expire_leases(svc: Services) -> int:
-    expired = Q(lease_until__lt=svc.now())
-    silent = Shard.objects.filter(expired, _LIVE, state=ShardState.RUNNING)
+    now = svc.now()
+    expired = Q(lease_until__lt=now)
     reason = "the annotator that had it stopped without a word."
     count = 0
-    for shard in silent.select_related("job"):
+    for shard in silent(now).select_related("job"):
         if _try_again(svc, shard, reason, expired):
             lifecycle.discard(svc, shard.prefix)  # nobody can hand it in any more
             count += 1

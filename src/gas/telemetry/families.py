@@ -107,7 +107,9 @@ QUEUE_AGE = Family(
 )
 WORKERS = Family("gas_workers", "gauge", "Workers that have said lately that they are alive")
 LEASES_OVERDUE = Family(
-    "gas_leases_overdue", "gauge", "Running jobs whose annotator has fallen silent"
+    "gas_leases_overdue",
+    "gauge",
+    "Running jobs, and shards of jobs, whose annotator has fallen silent",
 )
 ARCHIVE_LAG = Family(
     "gas_archive_lag_seconds",

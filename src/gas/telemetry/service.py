@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from gas import __version__
+from gas.jobs import lifecycle, shards
 from gas.jobs.models import Job
 from gas.jobs.queue import QUEUES
 from gas.jobs.states import ResultState, Status
@@ -157,8 +158,8 @@ def _jobs(now: datetime) -> Iterator[Read]:
     """By their indexes these are found at once, however many jobs there are: no survey needed."""
     for status in (Status.PENDING, Status.RUNNING):
         yield f.JOBS, status.value, Job.objects.filter(status=status).count()
-    silent = Job.objects.filter(status=Status.RUNNING, lease_until__lt=now)
-    yield f.LEASES_OVERDUE, "", silent.count()
+    # A job in shards has no lease; its shards have.
+    yield f.LEASES_OVERDUE, "", lifecycle.silent(now).count() + shards.silent(now).count()
     stored = Job.objects.filter(result_state=ResultState.STORED, keep_halted=False, erasing=False)
     due = stored.order_by().aggregate(first=Min("archive_due_at"))["first"]
     yield f.ARCHIVE_LAG, "", _seconds(due, now)

@@ -14,12 +14,12 @@ from tests.annotation import HEADER, NA12878, record, text_of
 ECHO = "tests.annotation:EchoEngine"
 
 
-def random_records(seed: int) -> bytes:
-    """Records of three contigs, some of which reach far by REF, END or SVLEN."""
+def random_records(seed: int, high: int = 3_000_000) -> bytes:
+    """Records of three contigs, up to ``high``, some of which reach far by REF, END or SVLEN."""
     rng = random.Random(seed)
     lines = []
     for contig in ("1", "2", "X"):
-        places = sorted(rng.choices(range(1, 3_000_000), k=rng.randrange(1, 400)))
+        places = sorted(rng.choices(range(1, high), k=rng.randrange(1, 400)))
         for pos in places:
             ref = "A" * rng.choice([1, 1, 1, 2, 30, 20_000])
             info = "."
@@ -32,33 +32,41 @@ def random_records(seed: int) -> bytes:
     return b"".join(lines)
 
 
-def annotated(text: bytes, out: Path, names: Pack) -> Path:
+def annotated(text: bytes, out: Path, names: Pack, suffix: str = ".tbi") -> Path:
+    """The index of ``text`` annotated into ``out``."""
     path = out.with_name("in.vcf")
     path.write_bytes(text)
-    assert annotate(path, out, names, ECHO, check_build=False).index.suffix == ".tbi"
-    return out
+    index = annotate(path, out, names, ECHO, check_build=False).index
+    assert index.suffix == suffix
+    return index
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("seed", "high"), [*((seed, 3_000_000) for seed in range(4)), (4, 2**31 - 1), (5, 2**30)]
+)
 def test_htslib_finds_the_same_with_our_index_as_with_its_own(
-    names: Pack, out: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+    names: Pack, out: Path, monkeypatch: pytest.MonkeyPatch, seed: int, high: int
 ) -> None:
     monkeypatch.setattr(vcf, "SLICE_BYTES", 1 << 15)
     monkeypatch.setattr(bgzf, "BLOCK_BYTES", 1 << 12)
-    annotated(HEADER + random_records(seed), out, names)
-    theirs = out.with_name("theirs.tbi")
-    pysam.tabix_index(str(out), preset="vcf", index=str(theirs), force=True, keep_original=True)
+    is_far = high > 2**29
+    suffix = ".csi" if is_far else ".tbi"
+    index = annotated(HEADER + random_records(seed, high), out, names, suffix)
+    theirs = out.with_name("theirs" + suffix)
+    pysam.tabix_index(
+        str(out), preset="vcf", index=str(theirs), force=True, keep_original=True, csi=is_far
+    )
     rng = random.Random(seed + 100)
     found = 0
     with (
-        pysam.TabixFile(str(out)) as ours,
+        pysam.TabixFile(str(out), index=str(index)) as ours,
         pysam.TabixFile(str(out), index=str(theirs)) as reference,
     ):
         assert ours.contigs == reference.contigs
         for _ in range(300):
             contig = rng.choice(ours.contigs)
-            start = rng.randrange(0, 3_100_000)
-            end = start + rng.choice([1, 100, 16_384, 1_000_000])
+            start = rng.randrange(0, high + 100_000)
+            end = start + rng.choice([1, 100, 16_384, high // 3])
             hits = list(ours.fetch(contig, start, end))
             assert hits == list(reference.fetch(contig, start, end))
             found += len(hits)
@@ -74,13 +82,27 @@ def test_htslib_counts_the_records_by_contig(names: Pack, out: Path) -> None:
     assert pysam.bcftools.index("-n", str(out)).strip() == "4591"  # type: ignore[attr-defined]
 
 
-def test_records_that_reach_by_their_samples_are_left_to_htslib(
-    names: Pack, tmp_path: Path, out: Path
-) -> None:
-    header = HEADER.rstrip(b"\n") + b"\tFORMAT\tS\n"
-    line = record(100, "A", "<*>").rstrip(b"\n") + b"\tGT:LEN\t0/0:50000\n"
-    path = tmp_path / "in.vcf"
-    path.write_bytes(header.replace(b"VCFv4.2", b"VCFv4.5") + line)
-    assert annotate(path, out, names, ECHO, check_build=False).index.suffix == ".csi"
-    with pysam.TabixFile(str(out), index=f"{out}.csi") as file:
+def test_records_reach_as_far_as_their_samples_say(names: Pack, out: Path) -> None:
+    header = HEADER.rstrip(b"\n") + b"\tFORMAT\tS\tT\n"
+    line = record(100, "A", "<*>").rstrip(b"\n") + b"\tGT:LEN\t0/0:.\t0/0:50000\n"
+    index = annotated(header.replace(b"VCFv4.2", b"VCFv4.5") + line, out, names)
+    with pysam.TabixFile(str(out), index=str(index)) as file:
         assert len(list(file.fetch("1", 99, 100))) == 1
+        assert len(list(file.fetch("1", 50_098, 50_099))) == 1
+        assert not list(file.fetch("1", 80_000, 80_001))
+
+
+def test_a_line_that_is_no_record_beside_one_that_is_far_off(names: Pack, out: Path) -> None:
+    text = record(2**29 + 7, "A", "C") + b"1\tno position\n" + record(2**30, "A", "C")
+    index = annotated(HEADER + text, out, names, ".csi")
+    with pysam.TabixFile(str(out), index=str(index)) as file:
+        assert len(list(file.fetch("1", 2**29, 2**31 - 1))) == 2
+
+
+def test_records_that_all_reach_to_the_end_are_indexed_once_for_each_window(
+    names: Pack, out: Path
+) -> None:
+    lines = [record(pos, "A", "<DEL>", f"END={2**31 - 1}") for pos in range(1, 5_000)]
+    index = annotated(HEADER + b"".join(lines), out, names, ".csi")
+    with pysam.TabixFile(str(out), index=str(index)) as file:
+        assert len(list(file.fetch("1", 2**31 - 3, 2**31 - 2))) == len(lines)
