@@ -94,10 +94,13 @@ def _ambiguous(codon: str, table: int) -> str:
 
 def translate(sequence: str, table: int = STANDARD) -> str:
     """Amino acids of the whole codons of ``sequence``; an incomplete last codon is left out."""
+    readings = _readings(table)
+    known = readings.get(sequence)
+    if known is not None:
+        return known
     whole = len(sequence) - len(sequence) % 3
     if whole < len(sequence):
         sequence = sequence[:whole]
-    readings = _readings(table)
     try:
         return "".join([readings[sequence[i : i + 6]] for i in range(0, whole, 6)])
     except KeyError:

@@ -38,7 +38,7 @@ from gas.annotate.consequence import (
     on_transcript,
     residues,
 )
-from gas.annotate.transcript import Genome, Transcript
+from gas.annotate.transcript import Genome, Transcript, lazy
 from gas.annotate.variant import Variant
 
 #: How far a change is moved at most.
@@ -145,19 +145,41 @@ class Change(NamedTuple):
     plain: Change | None = None
 
 
+class Reading(NamedTuple):
+    """A change, and the leftmost and the rightmost base of the genome that its name quotes or that
+    it replaces once it was moved."""
+
+    change: Change
+    low: int
+    high: int
+
+
 class Strands:
-    """The two readings of a variant, worked out when asked for."""
+    """The two readings of a variant, worked out when asked for; None where the alleles do not
+    differ or are not of A, C, G and T."""
 
     def __init__(self, genome: Genome, contig: str, variant: Variant) -> None:
         self._genome, self._contig, self._variant = genome, contig, variant
-        self._known: dict[int, Change | None] = {}
 
     def on(self, strand: int) -> Change | None:
-        """The change as ``strand`` (1, -1) reads it; None where the alleles do not differ or are
-        not of A, C, G and T."""
-        if strand not in self._known:
-            self._known[strand] = _read(self._genome, self._contig, self._variant, strand)
-        return self._known[strand]
+        """The change as ``strand`` (1, -1) reads it."""
+        reading = self.forward if strand > 0 else self.reverse
+        return None if reading is None else reading.change
+
+    @lazy
+    def forward(self) -> Reading | None:
+        return self._reading(1)
+
+    @lazy
+    def reverse(self) -> Reading | None:
+        return self._reading(-1)
+
+    def _reading(self, strand: int) -> Reading | None:
+        change = _read(self._genome, self._contig, self._variant, strand)
+        if change is None:
+            return None
+        ends = change.first, change.last, change.moved.start, change.moved.end
+        return Reading(change, min(ends), max(ends))
 
 
 def _read(genome: Genome, contig: str, variant: Variant, strand: int) -> Change | None:

@@ -200,7 +200,21 @@ def _text(batch: Batch) -> _Text:
     if batch.ends is not None:
         lines = _record_lines(batch)
         return b"".join(lines), list(map(len, lines))
+    if any(len(record) > 8 for record in batch.records):
+        return _wide(batch.records)
     return _joined(list(map(b"\t".join, batch.records)))
+
+
+def _wide(records: Sequence[Record]) -> _Text:
+    """Records with samples, which are long: each is copied once."""
+    parts: list[bytes] = []
+    sizes = []
+    for record in records:
+        head, tail = b"\t".join(record[:8]), record[8:]
+        line = [head, b"\t", *tail, b"\n"] if tail else [head, b"\n"]
+        parts += line
+        sizes.append(sum(map(len, line)))
+    return b"".join(parts), sizes
 
 
 def _runs(batch: Batch, lines: list[bytes]) -> Iterator[tuple[list[Record], list[int], bytes]]:

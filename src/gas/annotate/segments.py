@@ -18,6 +18,7 @@ give the same text; the property tests hold them against each other.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Protocol
 
@@ -38,7 +39,16 @@ _SHORT_INTRON = 2 * _FLANK + 6
 _FAR = 1 << 60
 
 
+#: Terms of exons outside of the coding region, by the sign of c. numbers there.
+_EXON_TERMS = {
+    "": "non_coding_transcript_exon_variant",
+    "-": "5_prime_UTR_variant",
+    "*": "3_prime_UTR_variant",
+}
+
 Plain = tuple[str, int, int, str]
+#: ``Consequence|IMPACT|`` of several kinds of change, and the titles of their rows.
+_Heads = tuple[tuple[str, ...], list[bytes]]
 #: A row without its allele, and its ``Consequence|IMPACT|SYMBOL|BIOTYPE``.
 Titled = tuple[str, bytes]
 
@@ -75,23 +85,6 @@ def title(row: str) -> bytes:
     return f"{consequence}|{impact}|{symbol}|{biotype}".encode()
 
 
-@lru_cache(maxsize=1 << 12)
-def _titles(heads: tuple[str, ...], whose: str) -> list[bytes]:
-    """Titles from ``Consequence|IMPACT|`` and ``SYMBOL|BIOTYPE``."""
-    return [f"{head_}{whose}".encode() for head_ in heads]
-
-
-def _inside(change: Change, low: int, high: int) -> bool:
-    """Do a change's name and its place after the 3' shift lie within the bounds?"""
-    moved = change.moved
-    return (
-        low <= change.first <= high
-        and low <= change.last <= high
-        and low <= moved.start <= high
-        and low <= moved.end <= high
-    )
-
-
 def _span(a: int, b: int) -> str:
     if a == b:
         return str(a)
@@ -105,8 +98,9 @@ class Away:
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, term: str) -> None:
         self.low, self.high, self._edge = low, high, edge
-        self._head = f"{head([term])}{ribbon.names}|||||||||{ribbon.mark}|"
-        self.title: bytes = title(self._head)
+        start = head([term])
+        self._head = f"{start}{ribbon.names}|||||||||{ribbon.mark}|"
+        self.title: bytes = f"{start}{ribbon.whose}".encode()
         self._tail = ribbon.tail
         self.plain: Plain | None = (self._head, edge, 0, self._tail)
 
@@ -126,8 +120,8 @@ class Intron:
     def __init__(self, ribbon: Ribbon, low: int, high: int, edge: int, index: int) -> None:
         self.low, self.high, self._edge = low, high, edge
         self._strand = ribbon.strand
-        self._anchor = ribbon.anchor(index, edge < low)
-        self._head = f"{ribbon.intron_head}{ribbon.intron_part(index)}{self._anchor}"
+        anchor = self._anchor = ribbon.anchor(index, edge < low)
+        self._head = f"{ribbon.intron_head}{ribbon.intron_part(index)}{anchor}"
         self._tail = ribbon.intron_tail
         self.title: bytes = ribbon.intron_title
         self.plain: Plain | None = (self._head, edge, 1 if self._strand > 0 else 2, self._tail)
@@ -137,9 +131,10 @@ class Intron:
         return f"{self._head}{abs(pos - self._edge)}{shown}{self._tail}", self.title
 
     def other(self, variant: Variant, strands: Strands) -> str:
-        change = strands.on(self._strand)
-        if change is None or not _inside(change, self.low, self.high):
+        reading = strands.forward if self._strand > 0 else strands.reverse
+        if reading is None or reading.low < self.low or reading.high > self.high:
             return ""
+        change = reading.change
         first = abs(change.first - self._edge)
         if change.first == change.last:
             where = f"{self._head}{first}"
@@ -160,10 +155,9 @@ class Flank:
         self.low, self.high, self._edge = low, high, edge
         self._strand = ribbon.strand
         before = edge < low
-        self._heads = _flank_heads(before == (self._strand > 0), ribbon.suffix)
-        self._titles = _titles(self._heads, ribbon.whose)
-        anchor = ribbon.anchor(index, before)
-        self._middle = f"{ribbon.names}{ribbon.intron_part(index)}{anchor}"
+        donor = before == (self._strand > 0)
+        self._heads, self._titles = ribbon.donor if donor else ribbon.acceptor
+        self._middle = f"{ribbon.intron_part(index)}{ribbon.anchor(index, before)}"
         self._tail = ribbon.intron_tail
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> Titled:
@@ -205,6 +199,7 @@ class Exon:
         *("_base", "_head", "_origin", "_sign", "_strand", "_tail", "_whole"),
         *("high", "low", "title"),
     )
+    title: bytes
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, index: int, edge: bool) -> None:
         self.low, self.high = low, high
@@ -213,23 +208,15 @@ class Exon:
         cdna = ribbon.cdna(index, low)
         #: The (imaginary) genomic positions at which cDNA and c. numbers would be 0.
         self._origin = low - cdna * tx.strand
-        term, sign, zero = "non_coding_transcript_exon_variant", "", 0
+        sign, zero = "", 0
         if tx.cds is not None:
             first, last = tx.coding_bounds
-            if cdna < first:
-                term, sign, zero = "5_prime_UTR_variant", "-", first
-            else:
-                term, sign, zero = "3_prime_UTR_variant", "*", last
+            sign, zero = ("-", first) if cdna < first else ("*", last)
         self._base = self._origin + zero * tx.strand
-        terms = {term, *ribbon.suffix_exon}
-        if edge:
-            terms.add("splice_region_variant")
-        if tx.cds is None and tx.labels.biotype == "protein_coding":
-            terms = {"splice_region_variant"} if edge else {"coding_transcript_variant"}
         self._sign = sign
-        self._head = f"{head(terms)}{ribbon.names}{ribbon.exon_part(index)}{sign}"
+        start, self.title = ribbon.exon_head(sign, edge)
+        self._head = f"{start}{ribbon.exon_part(index)}{sign}"
         self._tail = ribbon.exon_tail
-        self.title: bytes = title(self._head)
         #: The region is all there is of the transcript: it may be deleted as a whole.
         self._whole = low == tx.start and high == tx.end
 
@@ -239,9 +226,10 @@ class Exon:
         return f"{self._head}{base}{shown}||{cdna}{self._tail}", self.title
 
     def other(self, variant: Variant, strands: Strands) -> str:
-        change = strands.on(self._strand)
-        if change is None or self._whole or not _inside(change, self.low, self.high):
+        reading = strands.forward if self._strand > 0 else strands.reverse
+        if reading is None or self._whole or reading.low < self.low or reading.high > self.high:
             return ""
+        change = reading.change
         where = str(abs(change.first - self._base))
         if change.first != change.last:
             where = f"{where}_{self._sign}{abs(change.last - self._base)}"
@@ -256,8 +244,8 @@ class Code:
     title: bytes | None = None
     plain: Plain | None = None
     __slots__ = (
-        *("_head", "_origin", "_part", "_protein", "_ribbon", "_strand"),
-        *("_tail", "_titles", "_to_cdna", "_tx", "high", "low"),
+        *("_changes", "_heads", "_origin", "_part", "_protein", "_ribbon"),
+        *("_strand", "_tail", "_titles", "_to_cdna", "_tx", "high", "low"),
     )
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, index: int, edge: bool) -> None:
@@ -265,15 +253,14 @@ class Code:
         tx = self._tx = ribbon.tx
         self._ribbon = ribbon
         self._strand = tx.strand
-        first = tx.coding_bounds[0]
+        to_cdna = self._to_cdna = ribbon.to_cdna
         #: 0-based place in the coding sequence is the distance from here.
-        self._origin = low - (ribbon.cdna(index, low) - first + tx.phase) * tx.strand
-        self._to_cdna = first - tx.phase
-        self._head = ribbon.code_heads[edge]
-        self._titles = _titles(self._head, ribbon.whose)
-        self._part = f"{ribbon.names}{ribbon.exon_part(index)}"
+        self._origin = low - (ribbon.cdna(index, low) - to_cdna) * tx.strand
+        self._heads, self._titles = ribbon.code_edge if edge else ribbon.code
+        self._part = ribbon.exon_part(index)
         self._protein = ribbon.protein
-        self._tail = f"|{ribbon.mark}|{ribbon.tail}"
+        self._tail = ribbon.code_tail
+        self._changes = ribbon.changes
 
     def snv(self, pos: int, ref: str, alt: str, change: str, reverse: str) -> Titled:
         if self._strand > 0:
@@ -283,25 +270,26 @@ class Code:
             alt, change = _COMPLEMENT[alt], reverse
         residue, within = divmod(at, 3)
         codon = self._tx.coding[at - within : at - within + 3]
-        found = _codon_change(codon, within, alt, self._tx.table)
+        found = self._changes[codon, within, alt]
         if found is None:
             return self._ribbon.slow_snv(pos, ref, alt if self._strand > 0 else _COMPLEMENT[alt])
         kind, before, after, acids, shown = found
         residue += 1
         protein = f"{self._protein}{before}{residue}{after}" if self._protein else ""
         return (
-            f"{self._head[kind]}{self._part}{at + 1}{change}|{protein}|{at + self._to_cdna}"
+            f"{self._heads[kind]}{self._part}{at + 1}{change}|{protein}|{at + self._to_cdna}"
             f"|{at + 1}|{residue}|{acids}|{shown}{self._tail}",
             self._titles[kind],
         )
 
     def other(self, variant: Variant, strands: Strands) -> str:
         """All but changes that touch or make a stop; those are for the plain evaluator."""
-        change = strands.on(self._strand)
-        if change is None or self._tx.phase or not _inside(change, self.low, self.high):
-            return ""
-        grows = variant.length_change
+        reading = strands.forward if self._strand > 0 else strands.reverse
         tx = self._tx
+        if reading is None or tx.phase or reading.low < self.low or reading.high > self.high:
+            return ""
+        change = reading.change
+        grows = variant.length_change
         begin, stop, ref, alt = self._placed(variant)
         # Whole codons around the site: ``first`` 0-based, ``after`` behind the last.
         first, after = begin // 3 * 3, (stop // 3 + 1) * 3
@@ -328,7 +316,7 @@ class Code:
         cdna = self._to_cdna
         offset = change.shift * self._strand
         return (
-            f"{self._head[kind]}{self._part}{where}{change.text}|{protein}"
+            f"{self._heads[kind]}{self._part}{where}{change.text}|{protein}"
             f"|{_span(begin + cdna, stop + cdna)}|{_span(begin + 1, stop + 1)}"
             f"|{_span(residue, last)}|{acids}|{shown}"
             f"{self._tail}{offset or ''}"
@@ -395,13 +383,29 @@ def _code_heads(extra: tuple[str, ...]) -> tuple[str, ...]:
 _COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
 
 
-@lru_cache(maxsize=1 << 14)
+#: Index into the heads, HGVS before and after the number, Amino_acids, Codons.
+_CodonChange = tuple[int, str, str, str, str]
+
+
+class _CodonChanges(dict[tuple[str, int, str], _CodonChange | None]):
+    """What a base in place of another does to a codon, by (codon, 0-based place, base); None where
+    the codon is not a plain one of a residue."""
+
+    def __init__(self, table: int) -> None:
+        super().__init__()
+        self._code = codons.genetic_code(table)
+
+    def __missing__(self, key: tuple[str, int, str]) -> _CodonChange | None:
+        found = self[key] = _codon_change(*key, self._code)
+        return found
+
+
+_codon_changes = lru_cache(maxsize=64)(_CodonChanges)
+
+
 def _codon_change(
-    codon: str, within: int, alt: str, table: int
-) -> tuple[int, str, str, str, str] | None:
-    """Index into the heads, HGVS before and after the number, Amino_acids, Codons; None where the
-    codon is not a plain one of a residue."""
-    code = codons.genetic_code(table)
+    codon: str, within: int, alt: str, code: Mapping[str, str]
+) -> _CodonChange | None:
     changed = codon[:within] + alt + codon[within + 1 :]
     before, after = code.get(codon), code.get(changed)
     if before is None or after is None or before == "*":
@@ -447,24 +451,21 @@ class Ribbon:
         self.tail = tail_part(tx)
         self.intron_tail = f"|||||||{mark}|{self.tail}"
         self.exon_tail = f"|||||{mark}|{self.tail}"
+        self.code_tail = f"|{mark}|{self.tail}"
         self._name = f"{tx.labels.hgvs_transcript}:{'c' if tx.cds else 'n'}."
         self.protein = f"{tx.labels.hgvs_protein}:p." if tx.labels.hgvs_protein else ""
         biotype = tx.labels.biotype
         suffix = ("NMD_transcript_variant",) if biotype == "nonsense_mediated_decay" else ()
         #: Terms that hold in exons outside of the coding region, and those everywhere else.
-        self.suffix_exon: tuple[str, ...] = suffix
-        self.suffix: tuple[str, ...] = suffix
+        self._suffix_exon: tuple[str, ...] = suffix
+        self._suffix: tuple[str, ...] = suffix
         if tx.cds is None and biotype != "protein_coding":
-            self.suffix = (*suffix, "non_coding_transcript_variant")
-        #: Of coding exons: within, and beside an intron.
-        self.code_heads = (
-            _code_heads(self.suffix),
-            _code_heads((*self.suffix, "splice_region_variant")),
-        )
-        self.intron_head = head(("intron_variant", *self.suffix)) + self.names
-        self.intron_title = title(self.intron_head)
+            self._suffix = (*suffix, "non_coding_transcript_variant")
+        self.intron_head = head(("intron_variant", *self._suffix))
+        self.intron_title = f"{self.intron_head}{self.whose}".encode()
+        self._exon_heads: dict[tuple[str, bool], tuple[str, bytes]] = {}
         # The end of an intron shorter than what counts as its flank can reach past a tiny exon.
-        self._regular = not (tx.mature or any(e - s < _FLANK for s, e in tx.introns))
+        self._regular = not tx.mature and tx.shortest_intron >= _FLANK
         #: The exon and the intron asked for last: several regions of one follow each other.
         self._exon_known = self._intron_known = -1
         self._exon_part = self._intron_part = ""
@@ -488,20 +489,69 @@ class Ribbon:
         return coding_number(tx, cdna, "-")
 
     def intron_part(self, index: int) -> str:
-        """``EXON|INTRON|`` and the start of HGVSc."""
+        """From SYMBOL to the start of HGVSc."""
         if index != self._intron_known:
             total = len(self.tx.exons) - 1
             rank = index + 1 if self.strand > 0 else total - index
-            self._intron_known, self._intron_part = index, f"|{rank}/{total}|{self._name}"
+            self._intron_known = index
+            self._intron_part = f"{self.names}|{rank}/{total}|{self._name}"
         return self._intron_part
 
     def exon_part(self, index: int) -> str:
-        """``EXON|INTRON|`` and the start of HGVSc."""
+        """From SYMBOL to the start of HGVSc."""
         if index != self._exon_known:
             total = len(self.tx.exons)
             rank = index + 1 if self.strand > 0 else total - index
-            self._exon_known, self._exon_part = index, f"{rank}/{total}||{self._name}"
+            self._exon_known = index
+            self._exon_part = f"{self.names}{rank}/{total}||{self._name}"
         return self._exon_part
+
+    def exon_head(self, sign: str, edge: bool) -> tuple[str, bytes]:
+        """``Consequence|IMPACT|`` and the title of an exon outside of the coding region; ``sign``:
+        that of c. numbers there; ``edge``: beside an intron."""
+        found = self._exon_heads.get((sign, edge))
+        if found is None:
+            terms = {_EXON_TERMS[sign], *self._suffix_exon}
+            if edge:
+                terms.add("splice_region_variant")
+            if self.tx.cds is None and self.tx.labels.biotype == "protein_coding":
+                terms = {"splice_region_variant"} if edge else {"coding_transcript_variant"}
+            start = head(terms)
+            found = self._exon_heads[sign, edge] = start, f"{start}{self.whose}".encode()
+        return found
+
+    @lazy
+    def code(self) -> _Heads:
+        """Of coding exons, by the kinds of ``_code_heads``."""
+        return self._titled(_code_heads(self._suffix))
+
+    @lazy
+    def code_edge(self) -> _Heads:
+        """Of coding exons, beside an intron."""
+        return self._titled(_code_heads((*self._suffix, "splice_region_variant")))
+
+    @lazy
+    def donor(self) -> _Heads:
+        """Of the first bases of introns, by distance from the exon."""
+        return self._titled(_flank_heads(True, self._suffix))
+
+    @lazy
+    def acceptor(self) -> _Heads:
+        """Of the last bases of introns, by distance from the exon."""
+        return self._titled(_flank_heads(False, self._suffix))
+
+    def _titled(self, heads: tuple[str, ...]) -> _Heads:
+        return heads, [f"{one}{self.whose}".encode() for one in heads]
+
+    @lazy
+    def changes(self) -> _CodonChanges:
+        """Of the transcript's genetic code."""
+        return _codon_changes(self.tx.table)
+
+    @lazy
+    def to_cdna(self) -> int:
+        """What is added to a 0-based place in the coding sequence for its cDNA position."""
+        return self.tx.coding_bounds[0] - self.tx.phase
 
     # -- the plain evaluator --
 
@@ -539,9 +589,9 @@ class Ribbon:
     def _inside(self, pos: int) -> Region:
         tx = self.tx
         index = bisect_right(tx.exon_starts, pos) - 1
-        end = tx.exons[index][1]
+        start, end = tx.exons[index]
         if pos <= end:
-            return self._in_exon(pos, index)
+            return self._in_exon(pos, start, end, index)
         return self._in_intron(pos, end + 1, tx.exons[index + 1][0] - 1, index)
 
     def _in_intron(self, pos: int, low: int, high: int, index: int) -> Region:
@@ -557,22 +607,20 @@ class Ribbon:
             return Intron(self, low + _FLANK, middle, low - 1, index)
         return Intron(self, middle + 1, high - _FLANK, high + 1, index)
 
-    def _in_exon(self, pos: int, index: int) -> Region:
+    def _in_exon(self, pos: int, low: int, high: int, index: int) -> Region:
         tx = self.tx
-        low, high = tx.exons[index]
         edge = False
-        if index > 0:
-            # Three bases beside an intron belong to the splice region.
-            if pos < low + 3:
-                high, edge = min(high, low + 2), True
-            else:
-                low += 3
-        if index + 1 < len(tx.exons):
-            inner = tx.exons[index][1] - 2
-            if pos >= inner:
-                low, edge = max(low, inner), True
-            else:
-                high = min(high, inner - 1)
+        # Three bases beside an intron belong to the splice region.
+        inner_low = low + 3 if index else low
+        inner_high = high - 3 if index + 1 < len(tx.exons) else high
+        if pos < inner_low:
+            high, edge = min(high, inner_low - 1), True
+        else:
+            low = inner_low
+        if pos > inner_high:
+            low, edge = max(low, inner_high + 1), True
+        else:
+            high = min(high, inner_high)
         if tx.cds is None:
             return Exon(self, low, high, index, edge)
         first, last = tx.cds
@@ -580,9 +628,7 @@ class Ribbon:
             return Exon(self, low, min(high, first - 1), index, edge)
         if pos > last:
             return Exon(self, max(low, last + 1), high, index, edge)
-        return self._in_code(pos, max(low, first), min(high, last), index, edge)
-
-    def _in_code(self, pos: int, low: int, high: int, index: int, edge: bool) -> Region:
+        low, high = max(low, first), min(high, last)
         first, last = self._inner_code
         if pos < first:
             return Slow(self, low, min(high, first - 1))
@@ -669,6 +715,15 @@ class Sweep:
 
     def _ribbon(self, number: int) -> Ribbon:
         return Ribbon(self._model.transcript(number), self._distance, self._mark)
+
+    def holding(self, low: int, high: int) -> Iterable[tuple[Ribbon, Region | None]]:
+        """All transcripts within reach of a range that begins in the segment, in the order of rows,
+        each with the region that holds the range as a whole."""
+        pairs = zip(self.ribbons, self.regions, strict=True)
+        if high <= self.high:
+            return pairs
+        whole = {ribbon: region for ribbon, region in pairs if high <= region.high}
+        return [(ribbon, whole.get(ribbon)) for ribbon in self.around(low, high)]
 
     def around(self, start: int, end: int) -> list[Ribbon]:
         """All transcripts within reach of a range, in the order of rows."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from gas.annotate.fit import REF_MISMATCH, why_not
 
 _EXAMPLES = 3
 _TOP_GENES = 10
-_MODERATE = terms.IMPACTS.index(terms.MODERATE)
+_HIGH, _MODERATE = terms.IMPACTS.index(terms.HIGH), terms.IMPACTS.index(terms.MODERATE)
 #: Rank of no term.
 _NO_RANK = len(terms.RANK) + 1
 #: So many distinct annotations, and rows, are remembered.
@@ -134,21 +135,25 @@ class Layout:
 
     def _read(self, heads: Heads) -> _Meaning:
         known = self._rows.get
-        rows = [known(head) or self._row(head) for head in heads]
+        rows = [known(head) or self._row(head) for head in dict.fromkeys(heads)]
         if not rows:
             return _Meaning(_NO_RANK, "", "", "", (), (), ())
         worst = min(rows)
+        most_severe = worst.most_severe
+        gene = ""
+        for row in rows:
+            if most_severe in row.terms:
+                gene = row.gene
+                break
         impact = min([row.impact for row in rows])
-        gene = next((row.gene for row in rows if worst.most_severe in row.terms), "")
         high: tuple[str, ...] = ()
         moderate: tuple[str, ...] = ()
         if impact <= _MODERATE:
-            genes = [{row.gene: None for row in rows if row.impact == i and row.gene}
-                     for i in range(_MODERATE + 1)]  # fmt: skip
-            high, moderate = tuple(genes[0]), tuple(g for g in genes[1] if g not in genes[0])
+            high = _genes(rows, _HIGH)
+            moderate = tuple([g for g in _genes(rows, _MODERATE) if g not in high])
         shown = terms.IMPACTS[impact] if impact < len(terms.IMPACTS) else ""
-        biotypes = tuple(dict.fromkeys([row.biotype for row in rows if row.biotype]))
-        return _Meaning(worst.rank, worst.most_severe, shown, gene, high, moderate, biotypes)
+        biotypes = tuple({row.biotype: None for row in rows if row.biotype})
+        return _Meaning(worst.rank, most_severe, shown, gene, high, moderate, biotypes)
 
     def _row(self, head: bytes) -> _Row:
         found = self._rows.get(head)
@@ -170,6 +175,11 @@ class Layout:
             if term in split_terms(at(row, self.consequence)):
                 return row
         return []
+
+
+def _genes(rows: Iterable[_Row], impact: int) -> tuple[str, ...]:
+    """The genes of the rows with this impact, each once."""
+    return tuple({row.gene: None for row in rows if row.impact == impact and row.gene})
 
 
 def at(columns: Sequence[str], index: int | None) -> str:
@@ -359,7 +369,10 @@ class Tally:
         signatures: dict[Heads, int] = counted  # type: ignore[assignment]
         self._count_meanings(summary, signatures)
         self._pick_examples(summary, list(signatures), heads, first_line, records, entries)
-        for contig, count in Counter(map(_CONTIG, records)).items():
+        contigs: Mapping[bytes, int] = dict.fromkeys(map(_CONTIG, records), len(records))
+        if len(contigs) > 1:
+            contigs = Counter(map(_CONTIG, records))
+        for contig, count in contigs.items():
             summary.chromosomes[_printable(contig)] += count
         alleles = Counter(zip(map(_REF, records), map(_ALT, records), strict=True))
         for (ref, alt), count in alleles.items():
@@ -368,10 +381,11 @@ class Tally:
 
     def _count_meanings(self, summary: Summary, signatures: Mapping[Heads, int]) -> None:
         meaning = self._layout.meaning
-        rows: dict[bytes, int] = {}
+        rows = Counter(chain.from_iterable(signatures))
         for signature, count in signatures.items():
-            for head in signature:
-                rows[head] = rows.get(head, 0) + count
+            if count > 1:
+                for head in signature:
+                    rows[head] += count - 1
             found = meaning(signature)
             summary.annotated += count
             if found.most_severe:

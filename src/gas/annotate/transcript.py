@@ -17,6 +17,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import sub
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from gas.annotate import codons
@@ -128,8 +129,14 @@ class Transcript:
         return tuple((a[1] + 1, b[0] - 1) for a, b in zip(self.exons, self.exons[1:], strict=False))
 
     @lazy
+    def shortest_intron(self) -> int:
+        """The last base of the shortest intron minus its first; a large number without introns."""
+        starts = self.exon_starts
+        return min(map(sub, starts[1:], self._exon_ends), default=1 << 60) - 2
+
+    @property
     def has_frameshift_intron(self) -> bool:
-        return any(e - s <= FRAMESHIFT_INTRON for s, e in self.introns)
+        return self.shortest_intron <= FRAMESHIFT_INTRON
 
     @lazy
     def coding_bounds(self) -> tuple[int, int]:

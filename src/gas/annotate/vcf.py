@@ -28,6 +28,9 @@ __all__ = ["BOM", "Batch", "Limits", "Order", "Slice", "Span", "Unsorted", "VcfF
 COLUMNS = (b"#CHROM", b"POS", b"ID", b"REF", b"ALT", b"QUAL", b"FILTER", b"INFO")
 #: Small, so that what is made of a slice stays in the processor's cache.
 SLICE_BYTES = 1 << 18
+#: Of a file with long lines a slice is so many times as large, so that it holds enough of them.
+_WIDER = 8
+_LONG_LINE_BYTES = 4_096
 #: The byte order mark of UTF-8, which some editors put in front of a text.
 BOM = b"\xef\xbb\xbf"
 _HEADER_READ_BYTES = 1 << 16
@@ -68,6 +71,8 @@ class Slice:
     @cached_property
     def cells(self) -> list[Record]:
         """See ``cells``. The gate and the engine look at the same; who changes them comes last."""
+        if _is_wide(self.text) and b"\r" not in self.text:
+            return list(_wide_cells(self.text))
         return [text.split(b"\t", 8) for text in self.texts]
 
     def line(self, at: int) -> int:
@@ -169,6 +174,25 @@ def split(piece: Slice, alts: int = Limits.alts) -> Batch:
 def cells(text: bytes) -> list[Record]:
     """Whole lines without their ends, each split at its first eight tabs."""
     return [line.split(b"\t", 8) for line in _without_ends(text)]
+
+
+def _is_wide(text: bytes) -> bool:
+    return len(text) > _LONG_LINE_BYTES * text.count(b"\n")
+
+
+def _wide_cells(text: bytes) -> Iterator[Record]:
+    """``cells`` of a text of long lines that end in LF: each is copied once, not twice."""
+    start, size = 0, len(text)
+    while start < size:
+        end = text.find(b"\n", start)
+        end = size if end < 0 else end
+        record = text[start : min(end, start + _LONG_LINE_BYTES)].split(b"\t", 8)
+        if len(record) == 9:
+            record[8] = text[start + sum(map(len, record[:8])) + 8 : end]
+        else:
+            record = text[start:end].split(b"\t", 8)
+        yield record
+        start = end + 1
 
 
 def _without_ends(text: bytes) -> list[bytes]:
@@ -416,8 +440,9 @@ def _whole_lines(stream: ByteStream, limits: Limits, line: int) -> Iterator[Slic
     """The rest of the stream in pieces that end with a line; ``line`` numbers the first one."""
     held: list[bytes] = []
     held_bytes = 0
+    size = SLICE_BYTES
     while True:
-        piece = stream.read(SLICE_BYTES)
+        piece = stream.read(size)
         if not piece:
             break
         _refuse_nul(piece, line)
@@ -426,11 +451,13 @@ def _whole_lines(stream: ByteStream, limits: Limits, line: int) -> Iterator[Slic
             held.append(piece)
             held_bytes += len(piece)
         else:
-            text = b"".join([*held, piece[:cut]])
+            text = b"".join([*held, memoryview(piece)[:cut]])
             held, held_bytes = [piece[cut:]], len(piece) - cut
             _refuse_long_line(text, limits, line)
             yield Slice(line, text)
             line += text.count(b"\n")
+            if _is_wide(text):
+                size = _WIDER * SLICE_BYTES
         if held_bytes > limits.line_bytes:
             raise _too_long(limits, line)
     rest = b"".join(held)

@@ -57,6 +57,29 @@ def test_line_ends_and_compression_are_seen_through(
     assert b"".join(source.header) + body == text
 
 
+@given(st.lists(st.binary(max_size=60).map(lambda b: b.replace(b"\n", b"\t")), max_size=9))
+def test_long_lines_are_cut_into_the_same_cells(lines: list[bytes]) -> None:
+    text = b"\n".join(lines)
+    plain = vcf.Slice(1, text).cells
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vcf, "_LONG_LINE_BYTES", 12)
+        assert vcf.Slice(1, text).cells == plain
+
+
+def test_a_file_of_long_lines_has_larger_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vcf, "SLICE_BYTES", 300)
+    monkeypatch.setattr(vcf, "_LONG_LINE_BYTES", 50)
+    header = HEADER.rstrip(b"\n") + b"\tFORMAT\tS\n"
+    lines = [record(at, "A", "C").rstrip(b"\n") + b"\tGT\t" + b"0" * 60 + b"\n" for at in range(99)]
+    source = VcfFile(write(tmp_path, header + b"".join(lines)))
+    sizes = [piece.text.count(b"\n") for piece in source.slices()]
+    assert 0 < sizes[0] < 5 < sizes[1]
+    body = b"".join(line for piece in source.slices() for line in to_lines(split(piece)))
+    assert body == b"".join(lines)
+
+
 def test_slices_are_cut_at_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vcf, "SLICE_BYTES", 50)
     text = HEADER + b"".join(record(i, "A" * (i % 90 + 1), "C") for i in range(1, 300))

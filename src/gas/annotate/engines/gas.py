@@ -324,18 +324,13 @@ class Contig:
         sweep = self._sweep
         if not sweep.low <= low <= sweep.high:
             sweep.move(low)
-        if high <= sweep.high:
-            ribbons = sweep.ribbons
-            quick = [region.other(variant, strands) for region in sweep.regions]
-            found = [
-                (text, ribbon.tx, region.title)
-                if text
-                else (ribbon.slow(variant, strands), ribbon.tx, None)
-                for text, ribbon, region in zip(quick, ribbons, sweep.regions, strict=True)
-            ]
-        else:
-            found = [(r.slow(variant, strands), r.tx, None) for r in sweep.around(low, high)]
-        return [row for row in found if row[0]]
+        found: list[tuple[str, Transcript, bytes | None]] = []
+        for ribbon, region in sweep.holding(low, high):
+            if region is not None and (text := region.other(variant, strands)):
+                found.append((text, ribbon.tx, region.title))
+            elif text := ribbon.slow(variant, strands):
+                found.append((text, ribbon.tx, None))
+        return found
 
     def _structural_rows(self, sv: Structural) -> list[Row]:
         low, high = min(sv.start, sv.end), min(max(sv.start, sv.end), self._length)

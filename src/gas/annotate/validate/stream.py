@@ -29,9 +29,13 @@ from gas.errors import InputError
 
 #: One record: the line without its end, split at its first eight tabs.
 Record = list[bytes]
-#: The default mode looks into the sample columns of so many records, and counts the columns of
-#: all; annotation never reads them.
+#: The default mode looks into the sample columns of so many records, fewer where they have many
+#: samples, and counts the columns of all; annotation never reads them.
 LOOK_INSIDE = 1_000
+LOOK_INSIDE_SAMPLES = 250_000
+#: For a shorter text numpy is not worth its import.
+_LONG_TEXT_BYTES = 1 << 17
+_TAB, _LF, _SPACE, _TILDE = b"\t\n ~"
 
 _BASE = frozenset(b"A C G T N".split())
 
@@ -60,6 +64,9 @@ class Validator:
         self._samples = Samples(header, self.report)
         self._order = Order(header, self.report)
         self._width = 9 if len(header.columns) > 8 else 8
+        self._inside_records = min(
+            LOOK_INSIDE, LOOK_INSIDE_SAMPLES // max(1, len(header.samples)) + 1
+        )
         # Structural variants have rules of their own from 4.4 on, which need the slow way.
         self._symbols_slow = header.version >= (4, 4)
         self._glance = Glance(self._fixed, self._info, symbols_slow=self._symbols_slow)
@@ -67,8 +74,7 @@ class Validator:
 
     def text(self, blob: bytes, line: int) -> None:
         """Check the characters of ``blob``, whole lines of which the first is number ``line``."""
-        plain = blob.isascii() and len(blob.translate(None, spec.CONTROL)) == len(blob)
-        if plain and b"\r" not in blob:
+        if _is_plain(blob):
             return
         if b"\r\n" in blob and not self.report.counts["file-crlf"]:
             self.report.add(
@@ -116,7 +122,7 @@ class Validator:
         """True where there is nothing to report of ``records``, which are counted then."""
         if self.strict or self._contig is None:
             return False
-        if self._width == 9 and self.report.records < LOOK_INSIDE:
+        if self._width == 9 and self.report.records < self._inside_records:
             return False
         order = self._order
         pos = self._glance.last_pos(records, self._width, self._contig, order.pos, self._high())
@@ -179,7 +185,7 @@ class Validator:
 
     def _inside(self) -> bool:
         """Whether the next record's samples are looked into."""
-        return self.strict or self.report.records < LOOK_INSIDE
+        return self.strict or self.report.records < self._inside_records
 
     def _tail_clean(self, tail: bytes, alleles: int, inside: bool) -> bool:
         if inside:
@@ -255,6 +261,21 @@ class Validator:
     def refusal(self) -> InputError | None:
         """Why the file cannot be read safely (a FATAL rule is broken), or None. Both modes."""
         return refusal_of(self.report)
+
+
+def _is_plain(blob: bytes) -> bool:
+    """Whether all is ASCII, without control characters but TAB and LF."""
+    if len(blob) < _LONG_TEXT_BYTES:
+        plain = blob.isascii() and len(blob.translate(None, spec.CONTROL)) == len(blob)
+        return plain and b"\r" not in blob
+    import numpy as np
+
+    for start in range(0, len(blob), _LONG_TEXT_BYTES):
+        codes = np.frombuffer(blob, np.uint8, min(_LONG_TEXT_BYTES, len(blob) - start), start)
+        # Bytes wrap: TAB becomes the least and what is before it the greatest; then LF.
+        if (codes - _TAB).max() > _TILDE - _TAB or (codes - _LF - 1).min() < _SPACE - _LF - 1:
+            return False
+    return True
 
 
 def refusal_of(report: Report) -> InputError | None:

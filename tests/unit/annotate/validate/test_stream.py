@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gas.annotate.validate import Validator, glance, validate_file
+from gas.annotate.validate import Validator, glance, stream, validate_file
 from gas.annotate.validate.stream import Record
 from tests.annotation import COURSE, NA12878, REAL
 from tests.unit.annotate.validate.help import advised, broken, run, vcf
@@ -148,3 +148,28 @@ def test_hostile_values_cost_no_more_than_their_length() -> None:
     assert report.counts["info-type"] >= 4
     sample = "1 5 . A C . . . GT:GL " + "/".join(["0"] * 100_000) + ":" + dots + ",x"
     assert not run(vcf(sample, samples=1)).valid
+
+
+@pytest.mark.parametrize("code", range(256))
+def test_long_texts_hold_the_same_characters_as_short_ones(
+    code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in (bytes([code]), b"ab\t" * 9 + bytes([code]) + b"~ \n" * 7):
+        short = stream._is_plain(text)
+        with monkeypatch.context() as patch:
+            patch.setattr(stream, "_LONG_TEXT_BYTES", 1)
+            assert stream._is_plain(text) is short
+            patch.setattr(stream, "_LONG_TEXT_BYTES", 20)
+            assert stream._is_plain(text) is short
+
+
+@pytest.mark.parametrize(("samples", "looked_into"), [(1, 1000), (2_500, 101), (300_000, 1)])
+def test_of_many_samples_fewer_records_are_looked_into(samples: int, looked_into: int) -> None:
+    names = b"".join(b"\tS%d" % number for number in range(samples))
+    head = [
+        b"##fileformat=VCFv4.2",
+        b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT" + names,
+    ]
+    validator = stream.Validator()
+    validator.header(head)
+    assert validator._inside_records == looked_into
