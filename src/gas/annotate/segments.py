@@ -464,8 +464,9 @@ class Ribbon:
         self.intron_head = head(("intron_variant", *self._suffix))
         self.intron_title = f"{self.intron_head}{self.whose}".encode()
         self._exon_heads: dict[tuple[str, bool], tuple[str, bytes]] = {}
-        # The end of an intron shorter than what counts as its flank can reach past a tiny exon.
-        self._regular = not tx.mature and tx.shortest_intron >= _FLANK
+        #: An intron shorter than what counts as its flank reaches past its ends; some shift the
+        #: reading frame, which makes exons wider: splice regions are for the plain evaluator.
+        self._is_tight = tx.shortest_intron < _FLANK
         #: The exon and the intron asked for last: several regions of one follow each other.
         self._exon_known = self._intron_known = -1
         self._exon_part = self._intron_part = ""
@@ -572,7 +573,7 @@ class Ribbon:
         """The region around ``pos`` and its bounds; None beyond the distance."""
         tx = self.tx
         if tx.start <= pos <= tx.end:
-            found = self._inside(pos) if self._regular else Slow(self, tx.start, tx.end)
+            found = Slow(self, tx.start, tx.end) if tx.mature else self._inside(pos)
             return found.low, found.high, found
         reach, before = self._distance, pos < tx.start
         term = "upstream" if before == (tx.strand > 0) else "downstream"
@@ -598,9 +599,14 @@ class Ribbon:
         if high - low + 1 < _SHORT_INTRON:
             return Slow(self, low, high)
         if pos < low + _FLANK:
-            return Flank(self, low, low + _FLANK - 1, low - 1, index)
-        if pos > high - _FLANK:
-            return Flank(self, high - _FLANK + 1, high, high + 1, index)
+            low, high, edge = low, low + _FLANK - 1, low - 1
+        elif pos > high - _FLANK:
+            low, high, edge = high - _FLANK + 1, high, high + 1
+        else:
+            return self._deep(pos, low, high, index)
+        return Slow(self, low, high) if self._is_tight else Flank(self, low, high, edge, index)
+
+    def _deep(self, pos: int, low: int, high: int, index: int) -> Region:
         # A base as near to either exon belongs to the one before it in reading order.
         middle = low + (high - low + (0 if self.tx.strand > 0 else -1)) // 2
         if pos <= middle:
@@ -621,6 +627,8 @@ class Ribbon:
             low, edge = max(low, inner_high + 1), True
         else:
             high = min(high, inner_high)
+        if edge and self._is_tight:
+            return Slow(self, low, high)
         if tx.cds is None:
             return Exon(self, low, high, index, edge)
         first, last = tx.cds
