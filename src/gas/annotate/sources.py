@@ -230,14 +230,14 @@ class AlleleSource:
 
 
 class Known(NamedTuple):
-    """What the sources know of one record."""
+    """What the sources know of some records, by their places."""
 
-    #: rs ids of each ALT, joined by ``&``, b"" where there is none; empty where there are none.
-    ids: Sequence[bytes]
-    #: INFO entries, joined by ``;``; b"" where there are none.
-    info: bytes
-    #: Whether a source lists one of its alleles, and not only its place.
-    allele: bool
+    #: rs ids of each ALT, joined by ``&``, b"" where there is none.
+    ids: dict[int, list[bytes]]
+    #: INFO entries, joined by ``;``.
+    infos: dict[int, bytes]
+    #: Records of which a source lists an allele, and not only the place.
+    listed: set[int]
 
 
 @dataclass(frozen=True)
@@ -268,9 +268,8 @@ class Sources:
         for source in self.sources:
             source.close()
 
-    def join(self, contig: str, records: Sequence[Record]) -> dict[int, Known]:
-        """What is known of each record of one contig, by its place in ``records``; records that
-        no source knows are left out."""
+    def join(self, contig: str, records: Sequence[Record]) -> Known:
+        """What is known of records of one contig."""
         import numpy as np
 
         wanted = self._wanted(contig, records)
@@ -284,9 +283,7 @@ class Sources:
             else:
                 found = _Alleles(source.spec, ids, infos)
                 listed |= found.add(source.find(contig, wanted.keys), wanted)
-        return {
-            i: Known(ids.get(i, ()), infos.get(i, b""), i in listed) for i in listed | infos.keys()
-        }
+        return Known(ids, infos, listed)
 
     def _wanted(self, contig: str, records: Sequence[Record]) -> _Wanted:
         import numpy as np
@@ -338,11 +335,9 @@ class _Alleles:
                 several.setdefault(i, [nothing] * counts[i])[wanted.alts[at]] = cells
                 continue
             # One ALT, as most records have.
-            if ids_at is not None and cells[ids_at]:
-                before = ids.get(i)
-                ids[i] = [cells[ids_at]] if before is None else [_and(before[0], cells[ids_at])]
-            text = b";".join([p + c for p, c in zip(prefixes, cells, strict=False) if c])
-            if text:
+            if ids_at is not None and (own := cells[ids_at]):
+                ids[i] = [_and(ids[i][0], own)] if i in ids else [own]
+            if text := b";".join([p + c for p, c in zip(prefixes, cells, strict=False) if c]):
                 infos[i] = infos[i] + b";" + text if i in infos else text
         for i, per_allele in several.items():
             self._add_several(i, per_allele)

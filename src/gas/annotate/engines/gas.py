@@ -162,34 +162,32 @@ class GasSession:
                 known = self._sources.join(contig, part)
                 _add_known(part, entries, known, self._mark)
                 if self.known is not None:
-                    self.known |= {len(out) + i for i, found in known.items() if found.allele}
+                    self.known.update([len(out) + i for i in known.listed])
                 if self._options.fill_id:
-                    self.ids |= {len(out) + i: _id_of(found) for i, found in known.items()}
+                    self.ids |= {len(out) + i: _id_of(ids) for i, ids in known.ids.items()}
             out += entries
         span = abs(int(records[-1][1]) - int(records[0][1]))
         self._model.release(len(records), span)
 
 
-def _add_known(
-    records: Sequence[Record], entries: list[bytes], known: Mapping[int, Known], mark: str
-) -> None:
+def _add_known(records: Sequence[Record], entries: list[bytes], known: Known, mark: str) -> None:
     """Put what the sources know into the entries, and take the marks out."""
-    for i, (ids, info, _) in known.items():
-        entry = entries[i]
+    for i, ids in known.ids.items():
         if len(ids) == 1:
-            entry = entry.replace(_MARK_BYTES, ids[0])
-        elif ids and _MARK_BYTES in entry:
-            entry = _with_ids(records[i], entry, ids)
-        if info and entry != REF_MISMATCH:
-            entry = entry + b";" + info if entry else info
-        entries[i] = entry
+            entries[i] = entries[i].replace(_MARK_BYTES, ids[0])
+        elif _MARK_BYTES in entries[i]:
+            entries[i] = _with_ids(records[i], entries[i], ids)
     if mark:
         entries[:] = [entry.replace(_MARK_BYTES, b"") for entry in entries]
+    for i, info in known.infos.items():
+        entry = entries[i]
+        if entry != REF_MISMATCH:
+            entries[i] = entry + b";" + info if entry else info
 
 
-def _id_of(found: Known) -> bytes:
+def _id_of(ids: Sequence[bytes]) -> bytes:
     """The identifiers of all alleles as an ID column has them: each once, joined by ``;``."""
-    return b";".join(dict.fromkeys(i for of in found.ids for i in of.split(b"&") if i))
+    return b";".join(dict.fromkeys(i for of in ids for i in of.split(b"&") if i))
 
 
 def _with_ids(record: Record, entry: bytes, ids: Sequence[bytes]) -> bytes:
