@@ -52,6 +52,9 @@ def _arrays(
     models: Sequence[GeneModel], contigs: list[str], reach: int
 ) -> dict[str, npt.NDArray[Any]]:
     number = {name: i for i, name in enumerate(contigs)}
+    # The genome's order, which need not be that of the names: 2 stands before 10, by name behind
+    # it. Within a contig the order stays.
+    models = sorted(models, key=lambda m: number[m.contig])
     exons = [e for m in models for e in m.exons]
     mature = [e for m in models for e in m.mature]
     labels = [SEPARATOR.join(m.labels).encode() for m in models]

@@ -32,7 +32,7 @@ from gas.annotate.pack import Pack
 from gas.annotate.transcript import Labels, Transcript
 from gas.errors import PackError
 
-MAGIC = b"GASMDL\x00\x03"
+MAGIC = b"GASMDL\x00\x04"
 SEPARATOR = "\x1f"
 MODEL_PREFIX = "model-"
 #: How far the index reaches; a longer ``--distance`` is looked up record by record.

@@ -10,10 +10,12 @@ import pytest
 from gas.annotate.compile import compile_model
 from gas.annotate.csq import COLUMNS, Options, Row, pick_rows, row
 from gas.annotate.effects import Effect
-from gas.annotate.engines.gas import GasEngine
+from gas.annotate.engines.gas import GasEngine, GasSession
 from gas.annotate.model import Model, model_path, open_model
 from gas.annotate.transcript import Labels, Transcript
 from gas.errors import EngineError, PackError
+from gas.reference.build import build
+from tests.annotation import gff_of, ref_at, synthetic_sequence
 from tests.unit.annotate.engine.worlds import World, random_world, session, write_pack
 
 WORLD = random_world(11)
@@ -174,6 +176,23 @@ def test_what_earlier_versions_compiled_is_removed(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     open_model(pack, tmp_path).close()
     assert {path.name for path in tmp_path.glob("model-*")} == {ours, newer}
+
+
+def test_each_contig_has_its_own_transcripts_whatever_the_order_of_contigs(tmp_path: Path) -> None:
+    """By name 10 would come before 2, and MT before X."""
+    contigs = ["2", "10", "X", "MT"]
+    fasta, gff = tmp_path / "genome.fa", tmp_path / "genes.gff3"
+    fasta.write_text("".join(f">{name}\n{synthetic_sequence()}\n" for name in contigs))
+    gff.write_text("".join(gff_of(name) for name in contigs if name != "X"))
+    pack = build("tiny", [fasta], [gff], tmp_path / "packs").pack
+    model = open_model(pack, tmp_path)
+    found = GasSession(model, pack, Options()).annotate(
+        [[name.encode(), b"200", b".", ref_at(200).encode(), b"<DEL>", b".", b".", b"END=201"]
+         for name in contigs]
+    )  # fmt: skip
+    model.close()
+    features = [{cells[COLUMNS.index("Feature")] for cells in _rows(entry)} for entry in found]
+    assert features == [{"T2"}, {"T10"}, {""}, {"TMT"}]
 
 
 def test_an_unknown_contig_and_odd_records_are_passed_over(tmp_path: Path) -> None:
