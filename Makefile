@@ -69,7 +69,7 @@ loadtest: $(VENV)/loadtest.stamp ## Load both farms in turn and write a report (
 	@$(RUN) -m loadtest --locust $(VENV)/loadtest/bin/locust $(ARGS)
 
 concordance: $(VENV)/dev.stamp ## Compare our engine with Ensembl VEP, column by column
-	@$(RUN) bench/concordance.py src/gas/reference/packs/demo bench/data/sim30k.vep115.chr20.vcf.gz
+	@$(RUN) -m bench.concordance src/gas/reference/packs/demo bench/data/sim30k.vep115.chr20.vcf.gz
 
 # A set of tools of its own: they are large, and pin other versions than GAS does.
 deploy/.venv/stamp: deploy/requirements-check.lock

@@ -1,10 +1,13 @@
 """How well the engine agrees with Ensembl VEP: column by column, class by class.
 
-    python bench/concordance.py PACK TRUTH.vcf.gz [--samples N] [--json]
+    python -m bench.concordance PACK TRUTH.vcf.gz [--samples N] [--json]
 
 TRUTH is a VCF that Ensembl VEP annotated (``--vcf --gff --hgvs --symbol --biotype``) with the gene
-models of PACK. Rows are matched by allele and transcript. A column counts where either side fills
-it. The exit code is 1 where a bar is missed.
+models of PACK. Rows are matched by allele and transcript. Two figures count rows: how many of VEP's
+the engine has, which a bar is on, and how many of the engine's VEP has. A column counts where
+either side fills it. The exit code is 1 where a bar is missed.
+
+What differs is sorted into classes, each with a word on who is right (``verdicts.py``).
 """
 
 from __future__ import annotations
@@ -19,13 +22,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.referee import Referee
+from bench.verdicts import Case, Row, classify, classify_row
 from gas.annotate.engines import Context, Record, Source
 from gas.annotate.engines.gas import GasEngine
 from gas.annotate.pack import Pack
 
 #: Least agreement, in percent, by group of rows and column.
 BARS = {
-    ("all", "rows"): 99.9,
+    ("all", "VEP's rows"): 99.9,
     ("all", "Consequence"): 99.9,
     ("coding/splice SNV", "Consequence"): 99.9,
     ("coding/splice indel", "Consequence"): 99.0,
@@ -42,12 +47,12 @@ COLUMNS = (
     "HGVSc", "HGVSp", "cDNA_position", "CDS_position", "Protein_position", "Amino_acids",
     "Codons", "DISTANCE", "STRAND", "FLAGS", "HGVS_OFFSET",
 )  # fmt: skip
+#: Rows of VEP that the engine has, and rows of the engine that VEP has.
+ROWS = ("VEP's rows", "GAS's rows")
 _SLICE = 4096
 #: A row is coding or splice where VEP gives it one of these.
 _CODING = ("splice", "missense", "synonymous", "frameshift", "inframe", "stop_", "start_")
 _CODING += ("protein_altering", "coding_sequence", "incomplete_terminal")
-
-Row = dict[str, str]
 
 
 @dataclass
@@ -73,7 +78,7 @@ def compare(pack: Pack, truth: Path) -> Tally:
     """Annotate the records of ``truth`` anew and compare."""
     engine = GasEngine()
     columns, records = read_truth(truth)
-    tally = Tally()
+    tally, referee = Tally(), Referee(pack)
     source: Source = _NoSource()
     with (
         TemporaryDirectory() as scratch,
@@ -83,7 +88,7 @@ def compare(pack: Pack, truth: Path) -> Tally:
             part = records[at : at + _SLICE]
             entries = session.annotate(part)
             for record, entry in zip(part, entries, strict=True):
-                _compare_record(tally, record, columns, engine.info().columns, entry)
+                _compare_record(tally, referee, record, columns, engine.info().columns, entry)
     return tally
 
 
@@ -112,25 +117,33 @@ def rows_of(columns: list[str] | tuple[str, ...], text: str) -> dict[tuple[str, 
 
 
 def _compare_record(
-    tally: Tally, record: Record, theirs: list[str], ours: tuple[str, ...], entry: bytes
+    tally: Tally,
+    referee: Referee,
+    record: Record,
+    theirs: list[str],
+    ours: tuple[str, ...],
+    entry: bytes,
 ) -> None:
     info = record[7].decode().split(";")
     value = next((part[4:] for part in info if part.startswith("CSQ=")), "")
     truth = rows_of(theirs, value) if value else {}
     mine = rows_of(ours, entry.decode().split(";")[0][4:]) if entry.startswith(b"CSQ=") else {}
     place = f"{record[0].decode()}:{record[1].decode()} {record[3].decode()}>{record[4].decode()}"
+    for name, rows, others in zip(ROWS, (truth, mine), (mine, truth), strict=True):
+        tally.seen["all", name] += len(rows)
+        tally.same["all", name] += len(rows.keys() & others.keys())
     for key in {**truth, **mine}:
-        tally.seen["all", "rows"] += 1
         if key in truth and key in mine:
-            tally.same["all", "rows"] += 1
-            _compare_rows(tally, record, place, truth[key], mine[key])
+            _compare_rows(tally, Case.of(referee, record), record, place, truth[key], mine[key])
         else:
-            tally.classes["rows", "ours only" if key in mine else "VEP only"].append(
-                f"{place} {key[1]}"
-            )
+            who, rows = ("GAS", mine) if key in mine else ("VEP", truth)
+            name = classify_row(referee, who, rows[key], mine)
+            tally.classes[f"{who}'s rows", name].append(f"{place} {key[1]}")
 
 
-def _compare_rows(tally: Tally, record: Record, place: str, truth: Row, mine: Row) -> None:
+def _compare_rows(
+    tally: Tally, case: Case, record: Record, place: str, truth: Row, mine: Row
+) -> None:
     sizes = {len(allele) for allele in (record[3], *record[4].split(b","))}
     kind = "indel" if len(sizes) > 1 else ("SNV" if sizes == {1} else "MNV")
     groups = ["all", kind]
@@ -145,35 +158,10 @@ def _compare_rows(tally: Tally, record: Record, place: str, truth: Row, mine: Ro
             tally.seen[group, column] += 1
             tally.same[group, column] += same
         if not same:
-            name = classify(column, truth, mine)
+            name = classify(column, truth, mine, case)
             tally.classes[column, name].append(
                 f"{place} {truth['Feature']} VEP={a or '-'} GAS={b or '-'}"
             )
-
-
-def classify(column: str, truth: Row, mine: Row) -> str:
-    """What kind of difference this is, and who is right."""
-    a, b = truth.get(column, ""), mine.get(column, "")
-    if column == "HGVSp" and _before_distance(a) == _before_distance(b):
-        return (
-            "distance to the new stop: VEP reads the 3' UTR of GFF3 models wrongly (transcripts "
-            "that share the stop and all that follows get different distances); GAS is right"
-        )
-    if "start_retained_variant" in truth["Consequence"] + mine["Consequence"]:
-        return (
-            "start kept or lost: VEP reads the 5' UTR of GFF3 models wrongly and edits another "
-            "place; GAS is right"
-        )
-    if not a or not b:
-        return "only VEP says something" if a else "only GAS says something"
-    return "different: not explained"
-
-
-def _before_distance(name: str) -> str:
-    for word in ("fsTer", "extTer"):
-        if word in name:
-            return name.split(word)[0] + word
-    return name
 
 
 # -- printing -------------------------------------------------------------------------------------
@@ -182,7 +170,7 @@ def _before_distance(name: str) -> str:
 def show(tally: Tally, samples: int) -> None:
     """The tables."""
     print(f"{'group':<20} {'column':<18} {'rows':>8} {'equal':>8} {'percent':>9} {'bar':>6}")
-    for key in sorted(tally.seen, key=lambda k: (k[0], (("rows", *COLUMNS).index(k[1])))):
+    for key in sorted(tally.seen, key=lambda k: (k[0], ((*ROWS, *COLUMNS).index(k[1])))):
         bar = BARS.get(key)
         mark = (
             "" if bar is None else f"{bar:6.1f} {'ok' if tally.percent(key) >= bar else 'MISSED'}"
