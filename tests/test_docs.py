@@ -120,6 +120,16 @@ def test_every_engine_is_documented() -> None:
         assert f"## `{name}`" in page("engines.md")
 
 
+def test_engines_say_what_csq_holds() -> None:
+    from gas.annotate.csq import DESCRIPTION
+    from gas.annotate.structural import KINDS
+
+    text = page("engines.md")
+    assert f'"{DESCRIPTION}. Format: …"' in text
+    (line,) = re.findall("^.*Symbolic DEL.*$", text, re.MULTILINE)
+    assert all(kind in line for kind in KINDS)
+
+
 def test_every_queue_is_documented() -> None:
     from gas.jobs.queue import QUEUES
 

@@ -114,6 +114,29 @@ CASES = {
             "HGVS_OFFSET": "2", "Amino_acids": "-/Y",
         },
     ),
+    # SO:0001567: TAG becomes TAA on the other strand.
+    "stop_retained, reverse strand": (
+        (274, "C", "T"), "TD",
+        {"Consequence": "stop_retained_variant", "HGVSp": "TDP.1:p.Ter5%3D", "Codons": "taG/taA"},
+    ),
+    # SO:0001567: without A of TAA and GCT behind it, TA and the next G are TAG. VEP: where no
+    # residues can be told, the codon at the stop's place decides, and there is no frameshift.
+    "stop_retained, deletion": (
+        (70, "AAGCT", "A"), "TA",
+        {
+            "Consequence": "stop_retained_variant&3_prime_UTR_variant",
+            "HGVSc": "TA.3:c.36_*3del", "HGVSp": "", "cDNA_position": "41-44",
+            "CDS_position": "36-?", "Protein_position": "12-?",
+        },
+    ),
+    # The same: TA(GCCT)G. HGVS: moved 3' by one base, behind the stop.
+    "stop_retained, deletion, reverse strand": (
+        (270, "CAGGC", "C"), "TD",
+        {
+            "Consequence": "stop_retained_variant&3_prime_UTR_variant",
+            "HGVSc": "TD.3:c.*1_*4del", "HGVS_OFFSET": "-1", "CDS_position": "15-?",
+        },
+    ),
     # SO:0002012; HGVS: nobody knows what a lost start does.
     "start_lost": (
         (17, "T", "C"), "TA",
@@ -128,6 +151,27 @@ CASES = {
             "Amino_acids": "M/MM", "Codons": "atg/aTGAtg",
         },
     ),
+    # The same on the other strand; HGVS: TGA is moved 3' by two bases, to ATG.
+    "start_retained, reverse strand": (
+        (287, "A", "ATCA"), "TD",
+        {
+            "Consequence": "start_retained_variant",
+            "HGVSc": "TD.3:c.1_3dup", "HGVSp": "TDP.1:p.Met1dup", "HGVS_OFFSET": "-2",
+            "Amino_acids": "M/MM", "Codons": "atg/aTGAtg", "CDS_position": "1-2",
+        },
+    ),
+    # SO:0002019: without one A, GGA ATG is GG ATG, and the coding sequence stands whole. VEP 115.2:
+    # but not where it stood, so that it has all three terms, as for the deletion of c.1 in
+    # ENST00000486278 (21:36265245 AT>A, GRCh37), which lies behind an A as well.
+    "start_retained, deletion, reverse strand": (
+        (361, "AT", "A"), "TE",
+        {
+            "Consequence": "frameshift_variant&start_lost&start_retained_variant",
+            "cDNA_position": "4", "CDS_position": "1", "Protein_position": "1",
+            "Amino_acids": "M/X", "Codons": "Atg/tg", "HGVSc": "TE.3:c.1del",
+            "HGVSp": "TEP.1:p.Met1?",
+        },
+    ),
     # SO:0001626: the last codon has two bases; what it codes cannot be told.
     "incomplete_terminal_codon": (
         (169, "C", "A"), "TB",
@@ -135,6 +179,31 @@ CASES = {
             "Consequence": "incomplete_terminal_codon_variant&coding_sequence_variant",
             "IMPACT": "LOW", "Codons": "Ct/At", "Amino_acids": "X", "Protein_position": "7",
             "FLAGS": "cds_end_NF",
+        },
+    ),
+    # The same on the other strand: c.31 is the first base of GA.
+    "incomplete_terminal_codon, reverse strand": (
+        (312, "C", "T"), "TE",
+        {
+            "Consequence": "incomplete_terminal_codon_variant&coding_sequence_variant",
+            "HGVSc": "TE.3:c.31G>A", "Codons": "Ga/Aa", "Amino_acids": "X",
+            "Protein_position": "11", "FLAGS": "cds_end_NF",
+        },
+    ),
+    # SO:0001626; VEP: in such a codon nothing is a frameshift.
+    "incomplete_terminal_codon, deletion": (
+        (168, "TC", "T"), "TB",
+        {
+            "Consequence": "incomplete_terminal_codon_variant&coding_sequence_variant",
+            "HGVSc": "TB.3:c.19del", "CDS_position": "19", "Protein_position": "7",
+        },
+    ),
+    # The same: G(C)A.
+    "incomplete_terminal_codon, insertion, reverse strand": (
+        (311, "T", "TG"), "TE",
+        {
+            "Consequence": "incomplete_terminal_codon_variant&coding_sequence_variant",
+            "HGVSc": "TE.3:c.31_32insC", "CDS_position": "31-32", "Protein_position": "11",
         },
     ),
     # SO:0001580: in the coding region, but N codes nothing that can be told.
@@ -558,3 +627,23 @@ def test_every_term_has_thirty_rows_of_truth_or_a_case_here() -> None:
     thin = {term for term in set(TERMS) - NOT_OURS if rows[term] < 30}
     assert {"NMD_transcript_variant", "start_retained_variant", "stop_lost"} < thin
     assert thin <= here
+
+
+#: Strand and change of each term that has its rules from both ends of the coding sequence. No
+#: substitution of one base leaves ATG an ATG, and TA has no A before it that a deletion could use.
+BOTH_WAYS = {
+    "incomplete_terminal_codon_variant": {"+ SNV", "- SNV", "+ deletion", "- insertion"},
+    "start_retained_variant": {"+ insertion", "- insertion", "- deletion"},
+    "stop_retained_variant": {"+ SNV", "- SNV", "+ insertion", "+ deletion", "- deletion"},
+}
+
+
+@pytest.mark.parametrize("term", BOTH_WAYS)
+def test_a_term_has_cases_on_both_strands_and_of_each_change(term: str) -> None:
+    found = set()
+    for (_, ref, alt), feature, expected in CASES.values():
+        if term in expected["Consequence"].split("&"):
+            kinds = {0: "SNV", 1: "insertion", -1: "deletion"}
+            change = (len(alt) > len(ref)) - (len(alt) < len(ref))
+            found.add(f"{'-' if feature in ('TD', 'TE') else '+'} {kinds[change]}")
+    assert found == BOTH_WAYS[term]

@@ -38,7 +38,8 @@ from gas.annotate.variant import Variant
 
 _END = re.compile(rb"(?:^|;)END=(\d+)(?:;|$)")
 _SVLEN = re.compile(rb"(?:^|;)SVLEN=(-?\d+)")
-_KINDS = {
+#: Type of a symbolic ALT, as VCF has it -> what VEP calls it.
+KINDS = {
     "DEL": "deletion",
     "DUP": "duplication",
     "INS": "insertion",
@@ -62,7 +63,7 @@ def parse_symbolic(pos: int, alt: str, info: bytes) -> Structural | None:
     """The allele ``alt`` of a record at ``pos``, None where it is no range of a known kind."""
     if not (alt.startswith("<") and alt.endswith(">")):
         return None
-    kind = _KINDS.get(alt[1:-1].split(":")[0].upper())
+    kind = KINDS.get(alt[1:-1].split(":")[0].upper())
     if kind is None:
         return None
     if kind == "insertion":
