@@ -195,6 +195,31 @@ def test_each_contig_has_its_own_transcripts_whatever_the_order_of_contigs(tmp_p
     assert features == [{"T2"}, {"T10"}, {""}, {"TMT"}]
 
 
+@pytest.mark.parametrize(
+    ("contig", "given", "term"),
+    [
+        ("1", "", "missense_variant"),
+        ("MT", "", "stop_gained"),
+        ("MT", ";transl_table=1", "missense_variant"),
+        ("1", ";transl_table=2", "stop_gained"),
+    ],
+)
+def test_rows_follow_the_genetic_code_that_the_file_names(
+    tmp_path: Path, contig: str, given: str, term: str
+) -> None:
+    """AGA is Arg by code 1 and a stop by code 2 (NCBI)."""
+    fasta, gff = tmp_path / "genome.fa", tmp_path / "genes.gff3"
+    fasta.write_text(f">{contig}\n{synthetic_sequence()}\n")
+    gff.write_text(gff_of(contig, given))
+    pack = build("tiny", [fasta], [gff], tmp_path / "packs").pack
+    model = open_model(pack, tmp_path)
+    (entry,) = GasSession(model, pack, Options()).annotate(
+        [[contig.encode(), b"110", b".", b"GCT", b"AGA", b".", b".", b"."]]
+    )
+    model.close()
+    assert [cells[COLUMNS.index("Consequence")] for cells in _rows(entry)] == [term]
+
+
 def test_an_unknown_contig_and_odd_records_are_passed_over(tmp_path: Path) -> None:
     records = [_record(900), [b"7", *_record(901)[1:]], [b"1", b"99999", *_record(902)[2:]]]
     entries = session(WORLD, tmp_path).annotate(records)

@@ -148,6 +148,17 @@ def test_each_fault_is_named_with_its_line(lines: list[str], fault: str) -> None
     assert any(found.startswith(fault) for found in faults_of("\n".join(lines)))
 
 
+@pytest.mark.parametrize(
+    ("contig", "given", "table"),
+    [("20", "", 1), ("MT", "", 2), ("MT", ";transl_table=1", 1), ("20", ";transl_table=2", 2)],
+)
+def test_the_genetic_code_of_the_file_wins_over_that_of_the_contig(
+    contig: str, given: str, table: int
+) -> None:
+    lines = [line.replace("20", contig, 1) for line in (GENE, MRNA, EXON, CDS + given)]
+    assert models_of("\n".join(lines), contig)["t"].table == table
+
+
 def test_a_transcript_that_would_be_wrong_is_left_out_and_others_stay() -> None:
     bad = [MRNA, EXON, CDS.replace("399", "501")]
     good = [line.replace("=t", "=ok") for line in (MRNA, EXON, CDS)]
