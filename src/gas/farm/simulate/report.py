@@ -105,11 +105,9 @@ def text(results: Results) -> Iterator[str]:
 
 def protection_line(results: Results) -> str:
     safe, unsafe = results.safe, results.unsafe
-    inside = sum(run.busy_kills for found in results.runs.values() for run in found)
     return (
         f"Busy annotators killed in {safe.done:,} scale-ins: {safe.busy_kills} when a worker "
-        f"protects itself before it receives, {unsafe.busy_kills:,} when it receives first; "
-        f"{inside} in all runs above."
+        f"protects itself before it receives, {unsafe.busy_kills:,} when it receives first."
     )
 
 
