@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from gas.farm.simulate import capacity, report
+from gas.farm.simulate import capacity, queues, report
 from gas.farm.simulate.experiments import (
     ANNOTATORS,
     PLATFORMS,
@@ -150,6 +150,31 @@ def test_listening_costs_with_the_square_of_the_farm() -> None:
     # The paper's sum, from the other end: 116 jobs/s x 3 x 1.5 ms, of 4 cores.
     paper = next(part for part in capacity.paper() if part.name == "PostgreSQL, CPU")
     assert used(1_000, False) == pytest.approx(paper.mean / 4, rel=0.35)
+
+
+def test_requests_wait_the_longer_the_fuller_a_part_is() -> None:
+    (mail,) = (part for part in capacity.paper() if part.name == "Mail, one notify worker")
+    full = mail.saturates_at_jobs_per_day
+    found = [queues.simulate_queue(mail, share * full, seconds=2_000) for share in (0.5, 0.8, 0.95)]
+    assert [wait.utilisation for wait in found] == pytest.approx([0.5, 0.8, 0.95], rel=0.03)
+    assert found[0].p95_ms < found[1].p95_ms < found[2].p95_ms
+    # A mail takes 50 ms, so half the time a next one waits for at most the rest of the one before;
+    # by the formula of Pollaczek and Khinchine 25 ms at the mean.
+    assert 50 < found[0].p95_ms < 150
+    assert queues.simulate_queue(mail, 2 * full).utilisation > 1.8
+    with pytest.raises(ValueError, match="nothing queues"):
+        queues.simulate_queue(next(capacity.paper()), full)
+
+
+def test_every_part_that_the_question_names_is_simulated() -> None:
+    """PostgreSQL, object store and mail; its CPU by its statements."""
+    assert {wait.part for wait in queues.waits()} == {
+        "PostgreSQL, commits", "Object store, writes", "Mail, one notify worker", "Mail, SES",
+    }  # fmt: skip
+    for wait in queues.waits():
+        part = next(one for one in capacity.paper() if one.name == wait.part)
+        asked = wait.jobs_per_day / part.saturates_at_jobs_per_day
+        assert wait.utilisation == pytest.approx(asked, rel=0.15)
 
 
 # -- what is written ---------------------------------------------------------------------------
