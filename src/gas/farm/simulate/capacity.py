@@ -45,7 +45,8 @@ FIGURES = {
     "poll_s": Figure(5, "s", "an idle annotator asks without being told",
                      PUBLIC + "procrastinate's default"),
     "connections": Figure(4, "", "connections of an annotator: 3 of the queue, 1 of Django", CODE),
-    "max_connections": Figure(200, "", "connections that the embedded PostgreSQL takes", CODE),
+    "max_connections": Figure(200, "", "connections that the embedded PostgreSQL takes at least",
+                              CODE),
     "commits_per_s": Figure(
         5_000, "1/s", "durable commits of one PostgreSQL with group commit on a fast disk", ASSUMED
     ),
