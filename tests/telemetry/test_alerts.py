@@ -124,6 +124,10 @@ def _overlap(a: dict[str, int], b: dict[str, int]) -> bool:
 
 # -- promtool: Prometheus' own reading of the rules --------------------------------------------
 
+RELEASES = {
+    'gas_job_events_total{event="release"}': "5x60",
+    'gas_shard_events_total{event="release"}': "5x60",
+}
 #: For each alert: series that must make it fire, and when; then those of a service that is well.
 FIRES: dict[str, tuple[dict[str, str], str]] = {
     "GasDown": ({'up{job="gas"}': "0x20"}, "3m"),
@@ -148,7 +152,7 @@ FIRES: dict[str, tuple[dict[str, str], str]] = {
     "GasReaperSilent": ({"gas_reaped_timestamp_seconds": "0x60"}, "6m"),
     "GasLeasesOverdue": ({"gas_leases_overdue": "1x40"}, "3m"),
     "GasJobsGiveUp": ({'gas_job_failures_total{code="gave-up"}': "0x20 1x20"}, "8m"),
-    "GasTriesFail": ({'gas_job_events_total{event="release"}': "0+1x60"}, "14m"),
+    "GasTriesFail": ({**RELEASES, 'gas_job_events_total{event="release"}': "0+1x60"}, "14m"),
     "GasMessagesFail": ({'gas_queue_failed_messages{queue="archive"}': "0x20 1x20"}, "8m"),
     "GasMailNotSent": ({"gas_mails_retrying": "1x80"}, "16m"),
     "GasMailLost": ({'gas_mail_events_total{event="unknown"}': "0x20 1x20"}, "8m"),
@@ -174,6 +178,8 @@ WELL = {
     'gas_job_failures_total{code="bad-vcf"}': "0+3x140",
     'gas_job_events_total{event="release"}': "5x140",
     'gas_job_events_total{event="complete"}': "0+50x140",
+    'gas_shard_events_total{event="release"}': "5x140",
+    'gas_shard_events_total{event="done"}': "0+500x140",
     'gas_queue_failed_messages{queue="archive"}': "3x140",
     "gas_mails_retrying": "1x20 0x120",
     'gas_mail_events_total{event="sent"}': "0+3x140",
@@ -203,6 +209,8 @@ def test_each_alert_has_its_case() -> None:
 
 def test_alerts_fire_when_they_should_and_only_then(promtool: str, tmp_path: Path) -> None:
     cases = [_case(series, {name: at}, [name]) for name, (series, at) in FIRES.items()]
+    parts_alone = {**RELEASES, 'gas_shard_events_total{event="release"}': "0+1x60"}
+    cases.append(_case(parts_alone, {"GasTriesFail": "14m"}, ["GasTriesFail"]))
     cases.append(_case(WELL, {rule["alert"]: "34m" for rule in ALERTS}, []))
     file = tmp_path / "cases.yml"
     file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "tests": cases}))

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from gas import wiring
 from gas.accounts.models import User
 from gas.errors import EngineError
-from gas.jobs import keeping, lifecycle
+from gas.jobs import keeping, lifecycle, shards
 from gas.jobs.models import Job, Shard
 from gas.notify import notify
 from gas.notify.mailer import NotSent
@@ -26,7 +26,7 @@ from gas.telemetry import counting, families, page, survey
 from gas.telemetry.families import FAMILIES
 from gas.telemetry.models import Reading, Sample, Total
 from gas.wiring import Services
-from tests.fakes import FakeClock, FakeMailer, FakeRunner
+from tests.fakes import FakeClock, FakeMailer, FakeRunner, FakeShardRunner
 
 pytestmark = pytest.mark.django_db
 TOKEN = "a-token-of-enough-length"
@@ -59,6 +59,34 @@ def test_a_jobs_way_is_counted(svc: Services, clock: FakeClock, job: Job) -> Non
     assert found["gas_job_run_seconds_count", ""] == 1
     assert found["gas_records_total", ""] == 3
     assert found["gas_mail_events_total", "sent"] == 1
+
+
+def test_the_way_of_a_part_is_counted_and_its_tries(
+    svc: Services, clock: FakeClock, job: Job, shard_runner: FakeShardRunner
+) -> None:
+    large = replace(svc, settings=svc.settings.model_copy(update={"shard_bytes": 1}))
+    work(large, job)
+    assert read(svc)["gas_shard_events_total", "release"] == 0
+    first = Shard.objects.get(job=job, number=0)
+
+    def dies(*_: object) -> None:
+        raise SystemExit
+
+    shard_runner.before = dies
+    with pytest.raises(SystemExit):
+        shards.work(large, first.pk, worker="w:1", stopping=lambda: False)
+    clock.advance(svc.settings.lease_s + 1)
+    assert shards.reap(large)["expired_shards"] == 1
+    shard_runner.before = lambda what, keep: None
+    clock.advance(3600)
+    for number in range(4):  # three parts and the join
+        at = Shard.objects.get(job=job, number=number).pk
+        shards.work(large, at, worker="w:2", stopping=lambda: False)
+    found = read(svc)
+    steps = {"claim": 5, "release": 1, "done": 3, "ready": 1}
+    assert {name: found["gas_shard_events_total", name] for name in steps} == steps
+    assert found["gas_job_events_total", "release"] == 0
+    assert found["gas_job_events_total", "complete"] == 1
 
 
 def test_a_bound_is_in_its_bucket(svc: Services) -> None:

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Literal
 
-from gas.jobs.states import GAVE_UP, RESULT_TRANSITIONS, TRANSITIONS
+from gas.jobs.states import GAVE_UP, RESULT_TRANSITIONS, SHARD_TRANSITIONS, TRANSITIONS
 
 INFINITY = float("inf")
 #: From a small file's tenth of a second to a whole genome's hours.
@@ -43,6 +43,13 @@ JOB_EVENTS = Family(
     "Steps that jobs took",
     "event",
     known=("submit", *TRANSITIONS),
+)
+SHARD_EVENTS = Family(
+    "gas_shard_events_total",
+    "counter",
+    "Steps that parts of large files took, and the joins of parts",
+    "event",
+    known=tuple(SHARD_TRANSITIONS),
 )
 JOB_FAILURES = Family(
     "gas_job_failures_total",
@@ -81,6 +88,7 @@ MAIL_EVENTS = Family(
 
 COUNTED = (
     JOB_EVENTS,
+    SHARD_EVENTS,
     JOB_FAILURES,
     JOB_WAIT,
     JOB_RUN,
