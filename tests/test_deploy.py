@@ -97,7 +97,7 @@ def test_user_data_names_what_a_release_holds() -> None:
         if name not in ("rds-ca.pem", "roles"):
             assert (DEPLOY / "aws" / "host" / name).exists(), name
     release = (DEPLOY / "aws" / "release.sh").read_text()
-    assert "wheels requirements.lock host" in release
+    assert "wheels requirements-otel.lock host" in release
     assert "rds-ca.pem" in release
 
 
@@ -109,6 +109,22 @@ def test_the_image_is_given_what_it_copies() -> None:
     assert sorted(name for line in copied for name in line.split()) == sorted(allowed)
     for name in allowed:
         assert (ROOT / name).exists(), name
+
+
+def pins(lock: str) -> set[str]:
+    """Each `name==version` of a lock file."""
+    return set(re.findall(r"^[a-z0-9._-]+==[^ ;\\]+", (ROOT / lock).read_text(), re.M))
+
+
+def test_what_is_distributed_can_send_traces() -> None:
+    for path in ("docker/Dockerfile", "aws/release.sh", "aws/host/install-venv.sh"):
+        assert set(re.findall(r"requirements[\w-]*\.lock", (DEPLOY / path).read_text())) == {
+            "requirements-otel.lock"
+        }, path
+    ours, with_traces = pins("requirements.lock"), pins("requirements-otel.lock")
+    assert len(ours) > 20
+    assert ours < with_traces, "and nothing else is of another version"
+    assert "opentelemetry-exporter-otlp-proto-http" in {p.partition("==")[0] for p in with_traces}
 
 
 def test_a_load_balancer_lets_go_of_a_connection_before_we_do() -> None:

@@ -397,8 +397,32 @@ def test_without_payments_there_is_no_secret_of_stripes() -> None:
     assert 'references="grch38 grch37"' in user_data("Annotator", service)
 
 
+def test_hosts_reach_the_collector_of_traces_that_they_are_told_of() -> None:
+    def ways_out(stack: Template) -> list[set[int]]:
+        groups = all_of(stack, "AWS::EC2::SecurityGroup")
+        return [
+            {rule.get("FromPort", 0) for rule in group["SecurityGroupEgress"]}
+            for name, group in groups.items()
+            if name.startswith(("NetworkWeb", "NetworkWorkers"))
+        ]
+
+    _, told = stacks(otlp_endpoint="http://collector.internal:4318")
+    for role in ("Web", "Annotator", "Utils"):
+        line = "\nOTEL_EXPORTER_OTLP_ENDPOINT=http://collector.internal:4318\n"
+        assert line in user_data(role, told)
+        assert "OTEL_" not in user_data(role)
+    assert [4318 in ports for ports in ways_out(told)] == [True, True]
+    assert [4318 in ports for ports in ways_out(gas())] == [False, False]
+
+
 @pytest.mark.parametrize(
-    "options", [{"minimum": "5", "maximum": "4"}, {"billing": "test"}, {"minimum": "two"}]
+    "options",
+    [
+        {"minimum": "5", "maximum": "4"},
+        {"billing": "test"},
+        {"minimum": "two"},
+        {"otlp_endpoint": "collector:4318"},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):

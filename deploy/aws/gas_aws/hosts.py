@@ -175,6 +175,8 @@ class Host(Construct):
             "GAS_BILLING": billing,
             "GAS_DEFAULT_REFERENCE": options.default_reference,
         }
+        if options.otlp_endpoint:
+            found["OTEL_EXPORTER_OTLP_ENDPOINT"] = options.otlp_endpoint
         if self.role_name == "web":
             found |= {"GAS_HOST": "0.0.0.0", "GAS_PORT": str(WEB_PORT), "GAS_TRUST_PROXY": "true"}
         if self.role_name == "annotator":
