@@ -6,6 +6,7 @@ What needs the cloud's own tools is checked by `make check-deploy`.
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -109,6 +110,20 @@ def test_the_image_is_given_what_it_copies() -> None:
     assert sorted(name for line in copied for name in line.split()) == sorted(allowed)
     for name in allowed:
         assert (ROOT / name).exists(), name
+
+
+def test_ci_does_not_pass_what_it_could_not_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_checks = runpy.run_path(str(DEPLOY / "checks" / "outcome.py"))
+    without, state = of_checks["without"], of_checks["State"]
+    monkeypatch.delenv("CI", raising=False)
+    assert without("no node").state is state.UNCHECKED
+    monkeypatch.setenv("CI", "true")
+    assert without("no node").state is state.FAILED
+
+
+def test_ci_installs_what_the_checks_look_for() -> None:
+    installed = set(re.findall(r"^command -v (\w+) ", (ROOT / ".ci/run").read_text(), re.M))
+    assert {"node", "shellcheck", "ip", "haproxy", "promtool", "chromium"} <= installed
 
 
 def pins(lock: str) -> set[str]:
