@@ -11,6 +11,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gas.config import Settings, variable_of
 
@@ -124,6 +125,33 @@ def test_ci_does_not_pass_what_it_could_not_check(monkeypatch: pytest.MonkeyPatc
 def test_ci_installs_what_the_checks_look_for() -> None:
     installed = set(re.findall(r"^command -v (\w+) ", (ROOT / ".ci/run").read_text(), re.M))
     assert {"node", "shellcheck", "ip", "haproxy", "promtool", "chromium"} <= installed
+
+
+def test_the_page_counts_the_connections_that_the_charts_pods_hold() -> None:
+    values = yaml.safe_load((DEPLOY / "kubernetes/gas/values.yaml").read_text())
+    web, annotator = values["web"], values["annotator"]
+    of_web = web["processes"] * web["threads"]  # each thread keeps its own
+    each = 1 + 3  # Django's, and those of the worker's pool (gas.farm.worker)
+    most = of_web * web["autoscaling"]["maximum"] + each * (
+        annotator["autoscaling"]["maximum"] + len(values["utils"]["queues"])
+    )
+    page = (ROOT / "docs" / "deploy-kubernetes.md").read_text()
+    assert f"up to {of_web} connections" in page
+    assert f"any other {each}: {most} for" in page
+
+
+def test_the_adapters_rule_makes_the_charts_metric_of_ours() -> None:
+    from gas.telemetry.families import REQUESTS
+
+    page = (ROOT / "docs" / "deploy-kubernetes.md").read_text()
+    block = re.search(r"^    - seriesQuery:.*\n(?:      .*\n)+", page, re.M)
+    assert block is not None
+    (rule,) = yaml.safe_load(block[0])
+    values = yaml.safe_load((DEPLOY / "kubernetes/gas/values.yaml").read_text())
+    assert rule["name"]["as"] == values["web"]["autoscaling"]["requestsMetric"]
+    series = rule["seriesQuery"].partition("{")[0]
+    assert series == f"{REQUESTS.name}_count"
+    assert re.fullmatch(rule["name"]["matches"], series)
 
 
 def pins(lock: str) -> set[str]:
