@@ -36,7 +36,7 @@ done < "host/roles/$role"
 
 # shellcheck disable=SC1091
 . /etc/gas/host.env
-sed -e "s|@LOG_GROUP@|$LOG_GROUP|" -e "s|@NAMESPACE@|$HOSTS_NAMESPACE|" -e "s|@ROLE@|$ROLE|" \
+sed -e "s|@LOG_GROUP@|$LOG_GROUP|" -e "s|@NAMESPACE@|$HOSTS_NAMESPACE|" -e "s|@ROLE@|$role|" \
   host/cloudwatch-agent.json > /opt/aws/amazon-cloudwatch-agent/etc/gas.json
 /opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -s \
   -c file:/opt/aws/amazon-cloudwatch-agent/etc/gas.json
