@@ -165,6 +165,51 @@ CASES = {
             "HGVSc": "TA.3:c.25+5G>A", "IMPACT": "LOW",
         },
     ),
+    # VEP: splice terms look at the runs of bases that differ, 63 and 65 here; the last run, base 5
+    # of its exon, decides on splice_region.
+    "splice_region, two runs": (
+        (63, "TTT", "ATA"), "TA", {"Consequence": "missense_variant", "HGVSp": "TAP.1:p.Phe10Ile"},
+    ),
+    # VEP: the shorter allele is filled up, so that the run is 37-41 and reaches the intron.
+    "splice_donor, a longer allele": (
+        (37, "AA", "CCCCC"), "TA",
+        {
+            "Consequence": "splice_donor_variant&protein_altering_variant",
+            "cDNA_position": "27-28", "HGVSc": "TA.3:c.22_23delinsCCCCC",
+        },
+    ),
+    # VEP: an insertion before the first base of the tract (44, base -17), and one behind the last.
+    "tract, insertion at its start": (
+        (43, "A", "AG"), "TA",
+        {
+            "Consequence": "splice_donor_region_variant&splice_polypyrimidine_tract_variant"
+            "&intron_variant",
+        },
+    ),
+    "tract, insertion at its end": (
+        (58, "T", "TG"), "TA",
+        {
+            "Consequence": "splice_region_variant&splice_polypyrimidine_tract_variant"
+            "&intron_variant",
+            "HGVSc": "TA.3:c.26-3_26-2insG",
+        },
+    ),
+    # VEP: ``*`` counts as an allele of one base, so the base that REF and AG share is taken off.
+    "beside a star": (
+        (22, "AA", "AG,*"), "TA",
+        {
+            "Allele": "G", "cDNA_position": "13", "Codons": "aAa/aGa",
+            "Consequence": "missense_variant",
+        },
+    ),
+    # VEP: a record with ``*`` is neither a deletion nor an insertion, so HGVS does not move it.
+    "deletion beside a star": (
+        (49, "CTC", "C,*"), "TA",
+        {
+            "Consequence": "splice_polypyrimidine_tract_variant&intron_variant",
+            "Allele": "-", "HGVSc": "TA.3:c.25+10_26-10del", "HGVS_OFFSET": "",
+        },
+    ),
     # HGVS: GTT minus a T is moved 3' on the transcript, so -1 on the genome; M V N V S ... no stop.
     "frameshift, reverse strand": (
         (283, "AA", "A"), "TD",
@@ -191,6 +236,16 @@ def test_a_term_by_hand(session: GasSession, name: str) -> None:
     assert bases(pos, pos + len(ref) - 1) == ref
     found = row(annotate(session, pos, ref, alts), feature)
     assert {column: found[column] for column in expected} == expected
+
+
+def test_of_several_alts_each_has_the_splice_terms_of_its_own_runs(session: GasSession) -> None:
+    """VEP: REF CTCT beside CTC differs in its last base alone, the tenth of the intron."""
+    found = [r for r in rows_of(annotate(session, 46, "TCTCT", "TCTC,T")) if r["Feature"] == "TA"]
+    tract = "splice_polypyrimidine_tract_variant&intron_variant"
+    assert {r["Allele"]: r["Consequence"] for r in found} == {
+        "CTC": tract,
+        "-": f"splice_region_variant&{tract}",
+    }
 
 
 #: POS, ALT, INFO -> terms of TA. SO: SO:0001906 truncation, SO:0001907 elongation, SO:0001889

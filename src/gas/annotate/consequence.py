@@ -14,6 +14,8 @@ Place
   splice_polypyrimidine_tract  bases -3 to -17 of an intron (SO:0002169), unless exonic as well
   splice_region                1-3 bases of the exon, 3-8 of the intron (SO:0001630), unless one of
                                donor, acceptor, fifth base, donor region holds
+  Splice terms look at the runs of bases in which the alleles differ, not at the whole site; of
+  several runs the last one decides on splice_region.
   An intron of at most 13 bases only restores the frame: nothing in it is intronic or splice, and
   exons of such a transcript reach 12 bases further.
   5/3_prime_UTR                exonic, before/after the coding region
@@ -40,14 +42,15 @@ Coding, from the codons that the site touches, their residues before (ref) and a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from gas.annotate import codons
 from gas.annotate.transcript import FRAMESHIFT_INTRON, Coord, Transcript
 from gas.annotate.variant import Variant
 
 STRETCH = 12
-#: Bases of an exon that belong to the splice region.
-SPLICE_EXON = 3
+#: How far from an intron splice terms may hold: past the other end of a tiny one.
+SPLICE_REACH = 8
 
 
 def overlap(start: int, end: int, low: int, high: int) -> bool:
@@ -201,15 +204,16 @@ class Splice:
 
 
 def differing_ranges(variant: Variant) -> list[tuple[int, int]]:
-    """Genomic runs where alleles of one length differ; otherwise the site."""
+    """Genomic runs in which the alleles differ, base against base from their start; what one has
+    beyond the other's end differs, though it lies beyond the site. Where either has one base or
+    none: the site."""
     ref, alt = variant.ref, variant.alt
-    if len(ref) != len(alt) or len(ref) < 2:
+    if len(ref) < 2 or len(alt) < 2:
         return [(variant.start, variant.end)]
     runs: list[tuple[int, int]] = []
-    for i, (a, b) in enumerate(zip(ref, alt, strict=True)):
+    for at, (a, b) in enumerate(zip_longest(ref, alt), variant.start):
         if a == b:
             continue
-        at = variant.start + i
         if runs and runs[-1][1] == at - 1:
             runs[-1] = (runs[-1][0], at)
         else:
@@ -218,23 +222,57 @@ def differing_ranges(variant: Variant) -> list[tuple[int, int]]:
 
 
 def splice_effects(tx: Transcript, variant: Variant) -> Splice:
-    """Relation of the variant to each intron near it."""
+    """Relation of the variant to each intron near it. Which introns are near is a matter of the
+    site, what is touched one of the runs in which the alleles differ."""
     out = Splice()
+    first, last = min(variant.start, variant.end), max(variant.start, variant.end)
+    introns = [i for i in tx.introns_near(first, last, SPLICE_REACH) if i[0] <= i[1]]
+    near = [i for i in introns if overlap(first, last, i[0] - 3, i[1] + 3)]
+    near_ends = [
+        (low, high)
+        for low, high in introns
+        if overlap(first, last, low - 3, low + 7) or overlap(first, last, high - 7, high + 3)
+    ]
+    if not introns:
+        return out
     for start, end in differing_ranges(variant):
-        for low, high in tx.introns_near(min(start, end), max(start, end), SPLICE_EXON):
-            if low <= high:
-                _touch(out, start, end, low, high)
+        for low, high in near:
+            _touch_inside(out, start, end, low, high)
+        regions = [_touch_ends(out, start, end, low, high) for low, high in near_ends]
+        if not (out.first_two or out.last_two):
+            out.region = any(regions)  # the last run decides
     return out
 
 
-def _touch(out: Splice, start: int, end: int, low: int, high: int) -> None:
+def _shifts_frame(out: Splice, start: int, end: int, low: int, high: int) -> bool:
+    """Is a run in an intron that only restores the frame? Nothing else is said of it then."""
     if high - low <= FRAMESHIFT_INTRON and overlap(start, end, low, high):
         out.frameshift_intron = True
+        return True
+    return False
+
+
+def _touch_inside(out: Splice, start: int, end: int, low: int, high: int) -> None:
+    """Note whether a run touches the inside of an intron, and its tract."""
+    if _shifts_frame(out, start, end, low, high):
         return
     insertion = start == end + 1
     out.intronic |= overlap(start, end, low + 2, high - 2) or (
         insertion and (start == low + 2 or end == high - 2)
     )
+    # An insertion at either edge of the tract lengthens it.
+    first, last = min(start, end), max(start, end)
+    out.tract = (
+        out.tract[0] or overlap(first, last, high - 16, high - 2),
+        out.tract[1] or overlap(first, last, low + 2, low + 16),
+    )
+
+
+def _touch_ends(out: Splice, start: int, end: int, low: int, high: int) -> bool:
+    """Note what of an intron's ends a run touches. Returns whether it is in the splice region."""
+    if _shifts_frame(out, start, end, low, high):
+        return False
+    insertion = start == end + 1
     out.first_two |= overlap(start, end, low, low + 1)
     out.last_two |= overlap(start, end, high - 1, high)
     out.fifth = (
@@ -245,11 +283,7 @@ def _touch(out: Splice, start: int, end: int, low: int, high: int) -> None:
         out.donor_region[0] or overlap(start, end, low + 2, low + 5),
         out.donor_region[1] or overlap(start, end, high - 5, high - 2),
     )
-    out.tract = (
-        out.tract[0] or overlap(start, end, high - 16, high - 2),
-        out.tract[1] or overlap(start, end, low + 2, low + 16),
-    )
-    out.region |= (
+    return (
         overlap(start, end, low + 2, low + 7)
         or overlap(start, end, high - 7, high - 2)
         or overlap(start, end, low - 3, low - 1)

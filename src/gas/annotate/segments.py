@@ -24,7 +24,7 @@ from typing import Protocol
 
 from gas.annotate import codons
 from gas.annotate.codons import AA3, translate
-from gas.annotate.consequence import loses_piece
+from gas.annotate.consequence import SPLICE_REACH, loses_piece
 from gas.annotate.csq import head, names_part, row, tail_part
 from gas.annotate.effects import effect, shown_codon
 from gas.annotate.hgvs import Change, Strands, coding_number, frameshift, inner_change
@@ -32,8 +32,8 @@ from gas.annotate.model import ContigIndex, Model
 from gas.annotate.transcript import Transcript, lazy
 from gas.annotate.variant import Variant
 
-#: Bases of an intron next to an exon in which splice terms may hold.
-_FLANK = 17
+#: Bases of an intron next to an exon in which splice terms may hold, and those of an exon.
+_FLANK, _EDGE = 17, 3
 #: Introns shorter than this have flanks that touch.
 _SHORT_INTRON = 2 * _FLANK + 6
 _FAR = 1 << 60
@@ -85,6 +85,11 @@ def title(row: str) -> bytes:
     return f"{consequence}|{impact}|{symbol}|{biotype}".encode()
 
 
+def _is_padded(variant: Variant) -> bool:
+    """Do splice terms look at bases beyond the site (``consequence.differing_ranges``)?"""
+    return len(variant.alt) > len(variant.ref) > 1
+
+
 def _span(a: int, b: int) -> str:
     if a == b:
         return str(a)
@@ -133,6 +138,8 @@ class Intron:
     def other(self, variant: Variant, strands: Strands) -> str:
         reading = strands.forward if self._strand > 0 else strands.reverse
         if reading is None or reading.low < self.low or reading.high > self.high:
+            return ""
+        if _is_padded(variant) and variant.start + len(variant.alt) > self.high:
             return ""
         change = reading.change
         first = abs(change.first - self._edge)
@@ -196,7 +203,7 @@ class Exon:
 
     plain: Plain | None = None
     __slots__ = (
-        *("_base", "_head", "_origin", "_sign", "_strand", "_tail", "_whole"),
+        *("_base", "_edge", "_head", "_origin", "_sign", "_strand", "_tail", "_whole"),
         *("high", "low", "title"),
     )
     title: bytes
@@ -213,7 +220,7 @@ class Exon:
             first, last = tx.coding_bounds
             sign, zero = ("-", first) if cdna < first else ("*", last)
         self._base = self._origin + zero * tx.strand
-        self._sign = sign
+        self._sign, self._edge = sign, edge
         start, self.title = ribbon.exon_head(sign, edge)
         self._head = f"{start}{ribbon.exon_part(index)}{sign}"
         self._tail = ribbon.exon_tail
@@ -228,6 +235,8 @@ class Exon:
     def other(self, variant: Variant, strands: Strands) -> str:
         reading = strands.forward if self._strand > 0 else strands.reverse
         if reading is None or self._whole or reading.low < self.low or reading.high > self.high:
+            return ""
+        if self._edge and _is_padded(variant):
             return ""
         change = reading.change
         where = str(abs(change.first - self._base))
@@ -244,12 +253,12 @@ class Code:
     title: bytes | None = None
     plain: Plain | None = None
     __slots__ = (
-        *("_changes", "_heads", "_origin", "_part", "_protein", "_ribbon"),
+        *("_changes", "_edge", "_heads", "_origin", "_part", "_protein", "_ribbon"),
         *("_strand", "_tail", "_titles", "_to_cdna", "_tx", "high", "low"),
     )
 
     def __init__(self, ribbon: Ribbon, low: int, high: int, index: int, edge: bool) -> None:
-        self.low, self.high = low, high
+        self.low, self.high, self._edge = low, high, edge
         tx = self._tx = ribbon.tx
         self._ribbon = ribbon
         self._strand = tx.strand
@@ -287,6 +296,8 @@ class Code:
         reading = strands.forward if self._strand > 0 else strands.reverse
         tx = self._tx
         if reading is None or tx.phase or reading.low < self.low or reading.high > self.high:
+            return ""
+        if self._edge and _is_padded(variant):
             return ""
         change = reading.change
         grows = variant.length_change
@@ -465,7 +476,7 @@ class Ribbon:
         self.intron_title = f"{self.intron_head}{self.whose}".encode()
         self._exon_heads: dict[tuple[str, bool], tuple[str, bytes]] = {}
         #: An intron shorter than what counts as its flank reaches past its ends; some shift the
-        #: reading frame, which makes exons wider: splice regions are for the plain evaluator.
+        #: reading frame, which makes exons wider: what is near one is for the plain evaluator.
         self._is_tight = tx.shortest_intron < _FLANK
         #: The exon and the intron asked for last: several regions of one follow each other.
         self._exon_known = self._intron_known = -1
@@ -616,9 +627,9 @@ class Ribbon:
     def _in_exon(self, pos: int, low: int, high: int, index: int) -> Region:
         tx = self.tx
         edge = False
-        # Three bases beside an intron belong to the splice region.
-        inner_low = low + 3 if index else low
-        inner_high = high - 3 if index + 1 < len(tx.exons) else high
+        width = SPLICE_REACH if self._is_tight else _EDGE
+        inner_low = low + width if index else low
+        inner_high = high - width if index + 1 < len(tx.exons) else high
         if pos < inner_low:
             high, edge = min(high, inner_low - 1), True
         else:

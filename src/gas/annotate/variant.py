@@ -4,8 +4,8 @@ The rules (Ensembl VEP 115, input format "vcf"; VCFv4.3 section 1.4.1):
 
 * one ALT of the same length as REF is taken as it is;
 * one ALT of another length is reduced: the common start first, then the common end;
-* of several ALTs with at least one of another length, the first base is taken off all alleles
-  where REF and every ALT but ``*`` share it; nothing else is trimmed;
+* of several ALTs with at least one of another length (``*`` counts as one base), the first base is
+  taken off all alleles where REF and every ALT but ``*`` share it; nothing else is trimmed;
 * an empty allele is written ``-``; an insertion lies between ``end`` and ``start = end + 1``;
 * ``*`` (the allele is missing due to an overlapping deletion), ``.`` and ``<*>`` say nothing about
   sequence: they are passed over.
@@ -32,7 +32,7 @@ class Variant(NamedTuple):
     #: The Allele column.
     label: str
     #: insertion | deletion | other: whether HGVS moves the change 3'. Decided for the record as a
-    #: whole, so that an insertion beside a deletion in one record is moved by neither.
+    #: whole, so that an insertion beside a deletion, or beside ``*``, is not moved.
     kind: str
 
     @property
@@ -72,12 +72,13 @@ def parse_alleles(pos: int, ref: str, alts: list[str]) -> list[Variant | None]:
     if len(alts) == 1:
         return [single(pos, ref, alts[0])]
     start, cut = pos, 0
-    uneven = any(len(alt) != len(ref) for alt in bases)
+    stars = alts.count("*")
+    uneven = any(len(alt) != len(ref) for alt in bases) or (stars > 0 and len(ref) > 1)
     if uneven and all(alt[0] == ref[0] for alt in bases):
         start, cut = pos + 1, 1
     short = [alt[cut:] for alt in bases]
     end = pos + len(ref) - 1
-    kind = _kind(ref[cut:], short)
+    kind = "other" if stars else _kind(ref[cut:], short)
     out: list[Variant | None] = []
     for alt in alts:
         if not is_sequence(alt):

@@ -10,14 +10,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gas.annotate.consequence import differing_ranges
 from gas.annotate.effects import effect
 from gas.annotate.engines.gas import GasEngine
 from gas.annotate.hgvs import Strands
 from gas.annotate.summary import Layout
-from gas.annotate.variant import parse_alleles
+from gas.annotate.variant import Variant, parse_alleles
 from tests.unit.annotate.engine.worlds import (
     CONTIG,
     mirrored,
+    mixed_record,
     plain_entry,
     random_record,
     random_world,
@@ -29,7 +31,7 @@ def _compare(seed: int, records: int) -> None:
     rng = random.Random(seed)
     world = random_world(seed, transcripts=rng.randint(1, 8))
     transcripts = world.transcripts()
-    drawn = sorted((random_record(rng, world) for _ in range(records)), key=lambda r: r[0])
+    drawn = sorted((mixed_record(rng, world) for _ in range(records)), key=lambda r: r[0])
     lines = [
         [b"1", str(pos).encode(), b".", ref.encode(), ",".join(alts).encode(), b".", b".", b"."]
         for pos, ref, alts in drawn
@@ -73,6 +75,8 @@ def test_mirror_images_have_the_same_effects(seed: int) -> None:
             ref=_turned(variant.ref),
             alt=_turned(variant.alt),
         )
+        if len(differing_ranges(variant)) > 1 or _is_longer_beyond(variant):
+            continue  # VEP pads the shorter allele at its right end, and the last run decides
         a, b = Strands(world, CONTIG, variant), Strands(other, CONTIG, turned)
         for tx, image in zip(here, there, strict=True):
             one, two = effect(tx, variant, a), effect(image, turned, b)
@@ -80,6 +84,10 @@ def test_mirror_images_have_the_same_effects(seed: int) -> None:
                 # The shift is counted along the genome, so its sign turns.
                 one.offset, two.offset = one.offset.lstrip("-"), two.offset.lstrip("-")
             assert one == two, (seed, pos, ref, alts, tx.labels.feature)
+
+
+def _is_longer_beyond(variant: Variant) -> bool:
+    return len(variant.ref) > 1 and len(variant.alt) > 1 and variant.length_change != 0
 
 
 def _turned(bases: str) -> str:

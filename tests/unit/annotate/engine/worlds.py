@@ -148,6 +148,19 @@ def mirrored(world: World) -> World:
     return World(reverse_complement(world.sequence), tuple(models))
 
 
+def mixed_record(rng: random.Random, world: World) -> tuple[int, str, list[str]]:
+    """Now and then alleles of all kinds beside each other, else ``random_record``."""
+    pos, ref, alts = random_record(rng, world)
+    if rng.random() < 0.1:
+        # Alleles of any lengths beside each other, as joint callers write them.
+        ref = world.sequence[pos - 1 : pos - 1 + rng.randint(1, 5)]
+        alts = [a for a in {ref[0], ref + ref[-1] * rng.randint(1, 3), *alts} if a != ref]
+        rng.shuffle(alts := sorted(alts))
+        if rng.random() < 0.3:
+            alts.insert(rng.randint(0, len(alts)), "*")
+    return pos, ref, alts
+
+
 def random_record(rng: random.Random, world: World) -> tuple[int, str, list[str]]:
     """POS, REF and ALTs of a record that matches the sequence."""
     sequence = world.sequence
