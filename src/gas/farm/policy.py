@@ -16,8 +16,8 @@ Steps of ``decide``
 
 Data: ``Rules`` (fixed), ``Sample`` (what is seen at one moment), ``Memory`` (past needs that no
 later one exceeded: their numbers fall with time), ``Decision`` (a number and its reason).
-The supervisor of one machine runs this every second. So does the simulator's machine, every five and
-by requests a second alone (it has no ``threads_per_instance``). Nothing here knows a clock.
+The supervisor of one machine runs this every second; the simulator's machine every five, its web
+farm by requests a second alone (no ``threads_per_instance``). Nothing here knows a clock.
 """
 
 from __future__ import annotations
