@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from gas import wiring
 from gas.accounts.models import User
 from gas.errors import EngineError
-from gas.jobs import keeping, lifecycle, shards
+from gas.jobs import keeping, lifecycle, queue, shards
 from gas.jobs.models import Job, Shard
 from gas.notify import notify
 from gas.notify.mailer import NotSent
@@ -193,6 +193,32 @@ def test_the_queue_by_depth_and_age(
     assert found["gas_queue_doing_messages", "annotate"] == 1
     assert found["gas_queue_failed_messages", "annotate"] == 1
     assert found["gas_queue_oldest_seconds", "annotate"] == 0
+
+
+def test_parts_of_a_large_file_are_no_jobs_that_wait(
+    svc: Services, clock: FakeClock, user: User, make_job: Callable[..., Job]
+) -> None:
+    job = make_job(user)
+    queue.enqueue(queue.SHARD, 1)
+    write_event_times(clock.time)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET scheduled_at = %s WHERE queueing_lock = %s",
+            [clock.time + timedelta(seconds=10), f"annotate:{job.pk}"],
+        )
+    clock.advance(9)
+    found = read(svc)
+    assert found["gas_queue_oldest_seconds", "annotate"] == 9
+    assert found["gas_jobs_oldest_seconds", ""] == 0, "its time has not come"
+    clock.advance(21)
+    found = read(svc)
+    assert found["gas_queue_oldest_seconds", "annotate"] == 30
+    assert found["gas_jobs_oldest_seconds", ""] == 20
+
+
+def test_a_reaper_that_never_came_is_told_as_well(svc: Services) -> None:
+    assert not Reading.objects.exists()
+    assert read(svc)["gas_reaped_timestamp_seconds", ""] == 0
 
 
 def write_event_times(at: object) -> None:

@@ -18,7 +18,8 @@ Steps of ``decide``
 
 Data: ``Rules`` (fixed), ``Sample`` (what is seen at one moment), ``Memory`` (past needs that no
 later one exceeded: their numbers fall with time), ``Decision`` (a number and its reason).
-The supervisor of one machine and the simulator both run this; nothing here knows a clock.
+The supervisor of one machine runs this every second; the simulator's machine every five, its web
+farm by requests a second alone (no ``threads_per_instance``). Nothing here knows a clock.
 """
 
 from __future__ import annotations

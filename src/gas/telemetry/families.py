@@ -113,6 +113,11 @@ QUEUE_AGE = Family(
     "Wait of the oldest message that is due",
     "queue",
 )
+JOB_AGE = Family(
+    "gas_jobs_oldest_seconds",
+    "gauge",
+    "Wait of the oldest job that is due; parts of large files are of jobs that run",
+)
 WORKERS = Family("gas_workers", "gauge", "Workers that have said lately that they are alive")
 LEASES_OVERDUE = Family(
     "gas_leases_overdue",
@@ -127,7 +132,7 @@ ARCHIVE_LAG = Family(
 MAILS = Family("gas_mails", "gauge", "Mails that are waiting or went wrong, by state", "state")
 MAILS_RETRYING = Family("gas_mails_retrying", "gauge", "Mails that could not be sent so far")
 REAPED = Family(
-    "gas_reaped_timestamp_seconds", "gauge", "When the reaper last came round (UNIX time)"
+    "gas_reaped_timestamp_seconds", "gauge", "When the reaper last came round (UNIX time; 0: never)"
 )
 
 # -- surveyed by the reaper, now and then: these look at every row ---------------------------------
@@ -169,6 +174,7 @@ FAMILIES = (
     MESSAGES_DOING,
     MESSAGES_FAILED,
     QUEUE_AGE,
+    JOB_AGE,
     WORKERS,
     LEASES_OVERDUE,
     ARCHIVE_LAG,
