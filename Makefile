@@ -82,7 +82,7 @@ check-deploy: $(VENV)/run.stamp deploy/.venv/stamp ## Check deploy/: AWS templat
 	@deploy/.venv/bin/python deploy/checks $(ARGS)
 
 lock: $(VENV)/dev.stamp ## Pin the newest versions that pyproject.toml allows
-	@for extra in "" dev vep; do \
+	@for extra in "" otel dev vep; do \
 	  out=requirements$${extra:+-$$extra}.lock; \
 	  $(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate \

@@ -1,11 +1,11 @@
-"""``python -m bench [NAME ...]``."""
+"""``python -m bench [NAME ...]``. Exits 1 where a bar was missed."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-from bench.table import Row, show
+from bench.table import Row, missed, show
 
 #: name -> module with ``rows()``.
 BENCHES = {
@@ -29,7 +29,9 @@ def main(names: list[str]) -> int:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         rows += importlib.import_module(BENCHES[name]).rows()
     print(show(rows))
-    return 0
+    faults = missed(rows)
+    print(*faults, sep="\n", end="\n" if faults else "")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench import measure
 from bench.measure import Used
-from bench.table import Row
+from bench.table import Bar, Row
 from gas.reference.packs import SHIPPED
 
 FILE = Path(__file__).parent / "data" / "bench120k.vcf.gz"
@@ -71,12 +71,16 @@ def _ready(folder: Path) -> Iterator[Row]:
     """A pack without its compiled model, then with it."""
     pack = folder / "pack"
     shutil.copytree(PACK, pack, ignore=shutil.ignore_patterns("model-*"))
-    for what in ("reference: compile and open", "reference: open"):
+    bars = {
+        "reference: compile and open": Bar(10, most=True),
+        "reference: open": Bar(0.5, most=True),
+    }
+    for what, bar in bars.items():
         done = subprocess.run(
             [sys.executable, "-c", _OPEN, str(pack), str(folder)],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        yield Row(what, float(done.stdout), "s")
+        yield Row(what, float(done.stdout), "s", bar=bar)
 
 
 def without_sources(target: Path) -> None:
@@ -97,9 +101,12 @@ def _beside_csq(folder: Path) -> Iterator[Row]:
     what = "bcftools csq -l, fresh process"
     csq = _rate(theirs)
     yield Row(f"{what}, one core", csq, "records/s")
-    yield Row("gas, one worker, one core", _rate(ours), "records/s", what, csq)
+    yield Row(
+        "gas, one worker, one core", _rate(ours), "records/s", what, csq, Bar(0.5, of_ratio=True)
+    )
     yield Row("gas, the same without allele sources", _rate(alone), "records/s", what, csq)
-    yield Row("gas, one worker, peak memory", max(used.peak_mib for used in ours), "MiB")
+    peak_mib = max(used.peak_mib for used in ours)
+    yield Row("gas, one worker, peak memory", peak_mib, "MiB", bar=Bar(500, most=True))
 
 
 def _rate(runs: list[Used]) -> float:
@@ -114,7 +121,7 @@ def _two_workers(folder: Path) -> Iterator[Row]:
         two.append(run(GAS, big, folder, workers=2, cores=2).wall_s)
     rate = 4 * RECORDS / statistics.median(one)
     yield Row("gas, two workers, two cores", 4 * RECORDS / statistics.median(two), "records/s",
-              "one worker, wall clock", rate)  # fmt: skip
+              "one worker, wall clock", rate, Bar(1.7, of_ratio=True))  # fmt: skip
 
 
 def _flat(folder: Path) -> Iterator[Row]:
@@ -148,7 +155,7 @@ def _many_samples(folder: Path) -> Iterator[Row]:
                 out.write(line.rstrip() + genotypes + b"\n")
     seconds = statistics.median(run(GAS, wide, folder).cpu_s for _ in range(PAIRS))
     yield Row(f"gas, {SAMPLES:,} samples, one core", wide.stat().st_size / 1e6 / seconds,
-              "MB/s of input")  # fmt: skip
+              "MB/s of input", bar=Bar(150))  # fmt: skip
     wide.unlink()
 
 

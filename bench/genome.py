@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.engine import FILE, GAS, PACK
 from bench.measure import run
-from bench.table import Row
+from bench.table import Bar, Row
 
 CONTIGS = 60
 _NAMES = [f"c{number}" for number in range(1, CONTIGS + 1)]
@@ -39,7 +39,7 @@ def rows() -> Iterator[Row]:
         used = run(GAS, vcf, folder / "out.vcf.gz", pack, 1, caches=folder / "caches")
     what = f"gas, a genome of {CONTIGS} x chr20 ({size / 1e9:.1f} GB)"
     yield Row(what, records / used.cpu_s, "records/s")
-    yield Row(f"{what}, peak memory", used.peak_mib, "MiB")
+    yield Row(f"{what}, peak memory", used.peak_mib, "MiB", bar=Bar(1536, most=True))
 
 
 def make(path: Path) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import pysam
 
 from bench.engine import FILE, GAS, PACK, RECORDS, run
-from bench.table import Row
+from bench.table import Bar, Row
 from gas.annotate.pack import MANIFEST, Pack
 from gas.reference.add_source import add_source
 
@@ -57,8 +57,10 @@ def _beside(folder: Path, bare: Path, known: Path) -> Iterator[Row]:
             memory[pack] = max(memory[pack], used.peak_mib)
     without = RECORDS / statistics.median(seconds[bare])
     what = f"gas with a source of {ALLELES // 1_000_000} million alleles"
-    yield Row(what, RECORDS / statistics.median(seconds[known]), "records/s", "without", without)
-    yield Row(f"{what}, memory more", memory[known] - memory[bare], "MiB")
+    yield Row(what, RECORDS / statistics.median(seconds[known]), "records/s", "without", without,
+              Bar(0.87, of_ratio=True))  # fmt: skip
+    more_mib = memory[known] - memory[bare]
+    yield Row(f"{what}, memory more", more_mib, "MiB", bar=Bar(300, most=True))
 
 
 def _pack(folder: Path) -> Pack:

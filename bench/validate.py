@@ -12,7 +12,7 @@ from pathlib import Path
 import pysam
 
 from bench.measure import run
-from bench.table import Row
+from bench.table import Bar, Row
 from gas.annotate.gate import Gate
 from gas.annotate.pack import Pack
 from gas.annotate.validate import validate_file
@@ -33,14 +33,16 @@ def rows() -> Iterator[Row]:
     plain = _rate(_iterate)
     what = "pysam, plain iteration"
     yield Row("pysam, plain iteration, one core", plain, "records/s")
-    yield Row("validate, default, one core", _rate(_default), "records/s", what, plain)
-    yield Row("validate, strict, one core", _rate(_strict), "records/s", what, plain)
+    yield Row("validate, default, one core", _rate(_default), "records/s", what, plain,
+              Bar(150_000))  # fmt: skip
+    yield Row("validate, strict, one core", _rate(_strict), "records/s", what, plain,
+              Bar(60_000))  # fmt: skip
     without, within = _gate_cost()
     yield Row("read and cut a file, without the gate", without, "records/s")
     yield Row("the same through the gate", within, "records/s", "without the gate", without)
     with tempfile.TemporaryDirectory() as folder:
         used = run(_STRICT, FILE, caches=Path(folder))
-    yield Row("validate, strict, peak memory", used.peak_mib, "MiB")
+    yield Row("validate, strict, peak memory", used.peak_mib, "MiB", bar=Bar(150, most=True))
 
 
 def _gate_cost() -> tuple[float, float]:

@@ -129,6 +129,7 @@ def _measure(plan: Plan, service: Service) -> Summary:
         sign_in_p95_ms=report.percentile(sign_ins, 0.95),
         generator_cpu=report.generator_cpu(looks),
         web=report.farm(before_jobs, lambda look: look.web, web_from, web_to),
+        annotators_until=ANNOTATORS,
         annotators=report.farm(after, lambda look: look.annotators, load.begun_at, load.ended_at),
         jobs=len(load.jobs),
         jobs_failed=len(lost),
@@ -154,7 +155,7 @@ def _locust(plan: Plan, url: str, password: str, file: Path, watch: Watch) -> No
         "LOADTEST_OUTPUT": str(plan.folder / "requests.csv"),
     }
     with (plan.folder / "locust.log").open("wb") as log:
-        locust = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        locust = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     watch.generator = locust.pid
     try:
         locust.wait(LOCUST_S)

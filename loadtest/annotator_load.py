@@ -14,12 +14,11 @@ EVERY_S = 5.0
 
 @dataclass
 class Load:
-    """What was sent, by when it began (UNIX time), and why it ended."""
+    """What was sent, and from when to when (UNIX time)."""
 
     begun_at: float
     ended_at: float = 0.0
     jobs: list[str] = field(default_factory=list)
-    reached: bool = False
 
 
 def run(
@@ -34,11 +33,11 @@ def run(
 ) -> Load:
     """Send ``file`` every EVERY_S seconds until ``until`` instances have been seen and ``least_s``
     are over, or ``longest_s`` are. Raises ServerError where the service refuses one."""
-    load = Load(time.time())
+    load, reached = Load(time.time()), False
     begun = time.monotonic()
     while (passed := time.monotonic() - begun) < longest_s:
-        load.reached = load.reached or instances() >= until
-        if load.reached and passed >= least_s:
+        reached = reached or instances() >= until
+        if reached and passed >= least_s:
             break
         load.jobs.append(client.submit(client.upload(file), engine=engine)["id"])
         time.sleep(max(0.0, begun + len(load.jobs) * EVERY_S - time.monotonic()))

@@ -15,7 +15,6 @@ import csv
 import itertools
 import os
 import random
-import re
 import time
 import uuid
 from pathlib import Path
@@ -24,6 +23,8 @@ from typing import Any
 from locust import LoadTestShape, events, task
 from locust.contrib.fasthttp import FastHttpUser
 from locust.exception import StopUser
+
+from loadtest import pages
 
 FEW = int(os.environ["LOADTEST_FEW"])
 MANY = int(os.environ["LOADTEST_MANY"])
@@ -36,17 +37,8 @@ SPAWN_PER_S = 30
 SIGN_IN_S = 600.0
 #: Reading takes a few seconds.
 THINK_S = (2.0, 6.0)
-#: A page that asks again more rarely shows a job that is over.
-LONGEST_POLL_S = 10
 POLLS = 150
 
-_JOB = re.compile(r"/jobs/([0-9a-f-]{36})/")
-_FILE = re.compile(r'href="(/jobs/[0-9a-f-]{36}/files/annotated\.vcf\.gz)"')
-_POLL = re.compile(
-    r'hx-get="(/jobs/[^"]+/status/\?seen=[^"]*)" hx-trigger="every (?P<seconds>\d+)s"'
-)
-_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
-_ONCE = re.compile(r'name="once" value="([^"]+)"')
 _numbers = itertools.count()
 _HTMX = {"HX-Request": "true"}
 
@@ -101,8 +93,7 @@ class Person(FastHttpUser):
 
     @task(20)
     def look_at_the_list(self) -> None:
-        found = _JOB.findall(self.get("/jobs/", "list"))
-        self.jobs = list(dict.fromkeys(found)) or self.jobs
+        self.jobs = pages.jobs(self.get("/jobs/", "list")) or self.jobs
 
     @task(12)
     def look_at_a_job(self) -> None:
@@ -115,27 +106,40 @@ class Person(FastHttpUser):
     def take_a_result(self) -> None:
         if self.jobs:
             page = self.get(f"/jobs/{random.choice(self.jobs)}/", "job")
-            if found := _FILE.search(page):
-                self.get(found[1], "result file")
+            if file := pages.result(page):
+                self.get(file, "result file")
         else:
             self.look_at_the_list()
 
     @task(1)
     def annotate(self) -> None:
-        """Upload, then watch the page until the job is over."""
+        """Upload, then watch the page until the job is over. One that ends without a result, or
+        not at all, is a failure like a request's."""
         form = self.get("/annotate/", "upload form")
-        once = _ONCE.search(form)
-        sent = self.post("/annotate/", "upload", form, {"once": once[1] if once else ""}, INPUT)
-        if sent is None or (found := _JOB.search(sent)) is None:
+        sent = self.post("/annotate/", "upload", form, {"once": pages.once(form)}, INPUT)
+        if sent is None:
             return
-        self.jobs.append(found[1])
+        if not (found := pages.jobs(sent)):
+            self.missed("upload", f"leads to {sent}, which is no job")
+            return
+        self.jobs += found
         page = self.get(sent, "job")
         for _ in range(POLLS):
-            again = _POLL.search(page)
-            if again is None or int(again["seconds"]) > LONGEST_POLL_S:
-                return
-            time.sleep(int(again["seconds"]))
-            page = self.get(again[1].replace("&amp;", "&"), "poll", (200, 204), _HTMX) or page
+            again = pages.asks_again(page)
+            if again is None:
+                break
+            where, seconds = again
+            time.sleep(seconds)
+            page = self.get(where, "poll", (200, 204), _HTMX) or page
+        if fault := pages.fault(page):
+            self.missed("job's end", f"{fault}: {sent}")
+
+    def missed(self, name: str, why: str) -> None:
+        """Note a failure that no request tells by its status."""
+        self.environment.events.request.fire(
+            request_type="PAGE", name=name, response_time=0, response_length=0,
+            exception=RuntimeError(why), context={},
+        )  # fmt: skip
 
     def get(
         self,
@@ -157,8 +161,7 @@ class Person(FastHttpUser):
         self, path: str, name: str, form: str, fields: dict[str, str], file: bytes | None = None
     ) -> str | None:
         """Send the form that stands on the page ``form``. Where it leads; None where it failed."""
-        token = _TOKEN.search(form)
-        fields = {"csrfmiddlewaretoken": token[1] if token else "", **fields}
+        fields = {"csrfmiddlewaretoken": pages.token(form), **fields}
         kind, body = _multipart(fields, file)
         with self.client.post(
             path,

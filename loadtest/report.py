@@ -72,6 +72,8 @@ class Summary:
     generator_cpu: float
     web: Farm
     annotators: Farm
+    #: The load went on until there were so many, or its time was over.
+    annotators_until: int
     jobs: int
     jobs_failed: int
 
@@ -99,6 +101,11 @@ class Summary:
                 found.append(f"The {name} farm did not grow.")
             elif farm.back_after_s is None:
                 found.append(f"The {name} farm did not come back to {farm.least}.")
+        if self.annotators.least < self.annotators.most < self.annotators_until:
+            found.append(
+                f"The annotators were {self.annotators.most} at the most, "
+                f"not {self.annotators_until}."
+            )
         return found
 
     def line(self) -> str:

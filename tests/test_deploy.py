@@ -6,10 +6,12 @@ What needs the cloud's own tools is checked by `make check-deploy`.
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gas.config import Settings, variable_of
 
@@ -97,7 +99,7 @@ def test_user_data_names_what_a_release_holds() -> None:
         if name not in ("rds-ca.pem", "roles"):
             assert (DEPLOY / "aws" / "host" / name).exists(), name
     release = (DEPLOY / "aws" / "release.sh").read_text()
-    assert "wheels requirements.lock host" in release
+    assert "wheels requirements-otel.lock host" in release
     assert "rds-ca.pem" in release
 
 
@@ -109,6 +111,63 @@ def test_the_image_is_given_what_it_copies() -> None:
     assert sorted(name for line in copied for name in line.split()) == sorted(allowed)
     for name in allowed:
         assert (ROOT / name).exists(), name
+
+
+def test_ci_does_not_pass_what_it_could_not_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_checks = runpy.run_path(str(DEPLOY / "checks" / "outcome.py"))
+    without, state = of_checks["without"], of_checks["State"]
+    monkeypatch.delenv("CI", raising=False)
+    assert without("no node").state is state.UNCHECKED
+    monkeypatch.setenv("CI", "true")
+    assert without("no node").state is state.FAILED
+
+
+def test_ci_installs_what_the_checks_look_for() -> None:
+    installed = set(re.findall(r"^command -v (\w+) ", (ROOT / ".ci/run").read_text(), re.M))
+    assert {"node", "shellcheck", "ip", "haproxy", "promtool", "chromium"} <= installed
+
+
+def test_the_page_counts_the_connections_that_the_charts_pods_hold() -> None:
+    values = yaml.safe_load((DEPLOY / "kubernetes/gas/values.yaml").read_text())
+    web, annotator = values["web"], values["annotator"]
+    of_web = web["processes"] * web["threads"]  # each thread keeps its own
+    each = 1 + 3  # Django's, and those of the worker's pool (gas.farm.worker)
+    most = of_web * web["autoscaling"]["maximum"] + each * (
+        annotator["autoscaling"]["maximum"] + len(values["utils"]["queues"])
+    )
+    page = (ROOT / "docs" / "deploy-kubernetes.md").read_text()
+    assert f"up to {of_web} connections" in page
+    assert f"any other {each}: {most} for" in page
+
+
+def test_the_adapters_rule_makes_the_charts_metric_of_ours() -> None:
+    from gas.telemetry.families import REQUESTS
+
+    page = (ROOT / "docs" / "deploy-kubernetes.md").read_text()
+    block = re.search(r"^    - seriesQuery:.*\n(?:      .*\n)+", page, re.M)
+    assert block is not None
+    (rule,) = yaml.safe_load(block[0])
+    values = yaml.safe_load((DEPLOY / "kubernetes/gas/values.yaml").read_text())
+    assert rule["name"]["as"] == values["web"]["autoscaling"]["requestsMetric"]
+    series = rule["seriesQuery"].partition("{")[0]
+    assert series == f"{REQUESTS.name}_count"
+    assert re.fullmatch(rule["name"]["matches"], series)
+
+
+def pins(lock: str) -> set[str]:
+    """Each `name==version` of a lock file."""
+    return set(re.findall(r"^[a-z0-9._-]+==[^ ;\\]+", (ROOT / lock).read_text(), re.M))
+
+
+def test_what_is_distributed_can_send_traces() -> None:
+    for path in ("docker/Dockerfile", "aws/release.sh", "aws/host/install-venv.sh"):
+        assert set(re.findall(r"requirements[\w-]*\.lock", (DEPLOY / path).read_text())) == {
+            "requirements-otel.lock"
+        }, path
+    ours, with_traces = pins("requirements.lock"), pins("requirements-otel.lock")
+    assert len(ours) > 20
+    assert ours < with_traces, "and nothing else is of another version"
+    assert "opentelemetry-exporter-otlp-proto-http" in {p.partition("==")[0] for p in with_traces}
 
 
 def test_a_load_balancer_lets_go_of_a_connection_before_we_do() -> None:

@@ -157,6 +157,17 @@ def test_every_page_is_reachable_from_the_readme() -> None:
         assert f"docs/{path.name}" in text, f"README.md does not name docs/{path.name}"
 
 
+def test_what_people_are_told_to_install_is_in_this_folder() -> None:
+    """A package of our name in a registry is not ours."""
+    pages = [ROOT / "README.md", *DOCS.glob("*.md"), *(ROOT / "src").rglob("*.py")]
+    text = "\n".join(path.read_text() for path in pages)
+    told = re.findall(r"pip install (?:--require-hashes )?(\S+)", text)
+    assert len(told) >= 4
+    assert set(told) == {"-r"}
+    for lock in re.findall(r"[\w./-]*requirements[\w-]*\.lock", text):
+        assert (ROOT / lock).exists(), lock
+
+
 def test_every_make_target_has_its_line_of_help() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)

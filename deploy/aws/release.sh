@@ -16,10 +16,10 @@ pip="$work/venv/bin/pip --quiet --disable-pip-version-check"
 $pip download --require-hashes --only-binary :all: --no-deps --python-version 3.11 \
   --platform manylinux_2_34_x86_64 --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64 \
   --platform manylinux_2_17_x86_64 --platform linux_x86_64 \
-  -r requirements.lock -d "$work/wheels"
+  -r requirements-otel.lock -d "$work/wheels"
 $pip install --upgrade --no-index --find-links "$work/wheels" setuptools
 $pip wheel --no-deps --no-build-isolation --wheel-dir "$work/wheels" .
-cp requirements.lock "$work/"
+cp requirements-otel.lock "$work/"
 cp -r deploy/aws/host "$work/host"
 # Amazon's own certificates, which the hosts hold the database to.
 if [ -n "${RDS_CA:-}" ]; then
@@ -32,7 +32,7 @@ fi
 version=$("$python" -c 'import re; print(re.search(r"__version__ = \"(.+)\"", open("src/gas/__init__.py").read())[1])')
 name="gas-$version-$(git rev-parse --short HEAD)"
 tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 \
-  -cf "$out/$name.tar" wheels requirements.lock host
+  -cf "$out/$name.tar" wheels requirements-otel.lock host
 echo "Release        $name"
 echo "ReleaseSha256  $(sha256sum "$out/$name.tar" | cut -d' ' -f1)"
 echo "Upload it:     aws s3 cp $out/$name.tar s3://ARTEFACT-BUCKET/releases/"

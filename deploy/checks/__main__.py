@@ -1,7 +1,8 @@
 """`make check-deploy`: one line for each check of deploy/. Exit status 1 where one failed.
 
 What a machine cannot check (no Node.js, no Docker, no AWS) is `unchecked` with the reason, which is
-neither a pass nor a failure. `python deploy/checks aws` runs those whose names hold that word.
+neither a pass nor a failure; but where CI is set, what `.ci/run` installs must be there.
+`python deploy/checks aws` runs those whose names hold that word.
 """
 
 from __future__ import annotations

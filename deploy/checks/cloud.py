@@ -12,7 +12,19 @@ from pathlib import Path
 
 import yaml
 
-from outcome import BUILD, DEPLOY, Outcome, by_status, failed, passed, pytest, run, tool, unchecked
+from outcome import (
+    BUILD,
+    DEPLOY,
+    Outcome,
+    by_status,
+    failed,
+    passed,
+    pytest,
+    run,
+    tool,
+    unchecked,
+    without,
+)
 
 AWS = DEPLOY / "aws"
 TEMPLATES = BUILD / "cdk"
@@ -28,7 +40,7 @@ def no_node() -> str | None:
 def synthesise() -> Outcome:
     """Make both templates, without an account and without a network."""
     if reason := no_node():
-        return unchecked(reason)
+        return without(reason)
     count = sum(len(json.loads(path.read_text())["Resources"]) for path in templates())
     return by_status(_made(), f"{len(templates())} templates, {count} resources")
 
@@ -52,18 +64,18 @@ def templates() -> list[Path]:
 
 
 def assertions() -> Outcome:
-    return unchecked(reason) if (reason := no_node()) else pytest("test_template.py")
+    return without(reason) if (reason := no_node()) else pytest("test_template.py")
 
 
 def cfn_lint() -> Outcome:
     if reason := no_node():
-        return unchecked(reason)
+        return without(reason)
     return by_status(run(tool("cfn-lint"), *map(str, templates())), "no finding")
 
 
 def checkov() -> Outcome:
     if reason := no_node():
-        return unchecked(reason)
+        return without(reason)
     return run_checkov("cloudformation", templates()[0].parent)
 
 
@@ -123,7 +135,7 @@ def scripts() -> Outcome:
         if done.returncode:
             return failed(f"{path}\n{done.stdout}")
     if not shutil.which("shellcheck"):
-        return unchecked(f"the grammar of {len(paths)} scripts is right; no shellcheck here")
+        return without(f"the grammar of {len(paths)} scripts is right; no shellcheck here")
     return by_status(run("shellcheck", *paths), f"{len(paths)} scripts")
 
 

@@ -148,8 +148,15 @@ def test_network_policies_let_in_requests_alone_and_out_what_is_needed() -> None
     ports = {p["port"] for rule in everyone["egress"] for p in rule["ports"]}
     assert ports == {53, 5432, 443, 587}
     by_ses = one("NetworkPolicy", "all", cluster.objects()["amazon"])["spec"]["egress"]
-    assert {p["port"] for rule in by_ses for p in rule["ports"]} == {53, 5432, 443}
+    assert {p["port"] for rule in by_ses for p in rule["ports"]} == {53, 5432, 443, 4318}
     assert not [o for o in cluster.objects()["own-store"] if o["kind"] == "NetworkPolicy"]
+
+
+def test_every_pod_is_told_where_its_traces_go() -> None:
+    for name, pod in pods(cluster.objects()["amazon"]).items():
+        env = {item["name"]: item.get("value") for item in pod["containers"][0]["env"]}
+        assert env["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector.tracing:4318", name
+        assert env["OTEL_TRACES_SAMPLER_ARG"] == "0.1"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -144,8 +145,20 @@ def test_roles_are_as_wide_as_their_work() -> None:
     assert "autoscaling:SetInstanceProtection" not in actions("Web") | actions("Utils")
     assert "s3:RestoreObject" in actions("Utils")
     assert "s3:RestoreObject" not in actions("Web") | actions("Annotator")
-    assert not {a for a in actions("Annotator") if a.startswith(("ses:", "sqs:", "cloudwatch:"))}
+    assert not {a for a in actions("Annotator") if a.startswith(("ses:", "sqs:"))}
     assert {"sqs:ReceiveMessage", "cloudwatch:PutMetricData"} <= actions("Utils")
+
+
+def test_only_utils_tells_of_the_queue() -> None:
+    def namespaces(role: str) -> set[str]:
+        return {
+            one["Condition"]["StringEquals"]["cloudwatch:namespace"]
+            for one in statements(role)
+            if one["Action"] == "cloudwatch:PutMetricData"
+        }
+
+    assert namespaces("Web") == namespaces("Annotator") == {"GAS/Hosts"}
+    assert namespaces("Utils") == {"GAS/Hosts", "GAS"}
 
 
 def test_an_annotator_reads_no_key_of_stripes() -> None:
@@ -338,6 +351,22 @@ def test_a_silent_utils_host_is_noticed() -> None:
         assert one["AlarmActions"], name
 
 
+def test_every_hosts_disk_is_watched_under_the_name_that_its_agent_gives() -> None:
+    agent = (AWS / "host" / "cloudwatch-agent.json").read_text()
+    install = (AWS / "host" / "install.sh").read_text()
+    for place in set(re.findall(r"@\w+@", agent)):
+        assert f"s|{place}|" in install
+    for role in ("web", "annotator", "utils"):
+        metrics = json.loads(agent.replace("@ROLE@", role))["metrics"]
+        (disk,) = metrics["metrics_collected"].values()
+        assert [list(disk["append_dimensions"])] == metrics["aggregation_dimensions"]
+        watched = alarm(f"{role.title()}Disk")
+        assert watched["Namespace"] in user_data(role.title())
+        assert watched["MetricName"] == f"disk_{disk['measurement'][0]}"
+        assert {d["Name"]: d["Value"] for d in watched["Dimensions"]} == disk["append_dimensions"]
+        assert watched["Statistic"] == "Maximum", "of all hosts of the role"
+
+
 def test_alarms_may_write_to_their_topic() -> None:
     """A topic's own policy takes the place of the usual one."""
     (topic,) = all_of(gas(), "AWS::SNS::TopicPolicy").values()
@@ -397,8 +426,32 @@ def test_without_payments_there_is_no_secret_of_stripes() -> None:
     assert 'references="grch38 grch37"' in user_data("Annotator", service)
 
 
+def test_hosts_reach_the_collector_of_traces_that_they_are_told_of() -> None:
+    def ways_out(stack: Template) -> list[set[int]]:
+        groups = all_of(stack, "AWS::EC2::SecurityGroup")
+        return [
+            {rule.get("FromPort", 0) for rule in group["SecurityGroupEgress"]}
+            for name, group in groups.items()
+            if name.startswith(("NetworkWeb", "NetworkWorkers"))
+        ]
+
+    _, told = stacks(otlp_endpoint="http://collector.internal:4318")
+    for role in ("Web", "Annotator", "Utils"):
+        line = "\nOTEL_EXPORTER_OTLP_ENDPOINT=http://collector.internal:4318\n"
+        assert line in user_data(role, told)
+        assert "OTEL_" not in user_data(role)
+    assert [4318 in ports for ports in ways_out(told)] == [True, True]
+    assert [4318 in ports for ports in ways_out(gas())] == [False, False]
+
+
 @pytest.mark.parametrize(
-    "options", [{"minimum": "5", "maximum": "4"}, {"billing": "test"}, {"minimum": "two"}]
+    "options",
+    [
+        {"minimum": "5", "maximum": "4"},
+        {"billing": "test"},
+        {"minimum": "two"},
+        {"otlp_endpoint": "collector:4318"},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):

@@ -351,7 +351,8 @@ class Settings(BaseSettings):
         None,
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
         description="Address of an OpenTelemetry collector that takes traces by OTLP over HTTP, "
-        "`http://host:4318`; needs `pip install gas[otel]`. Unset: no traces.",
+        "`http://host:4318`; needs `pip install -r requirements-otel.lock`, in GAS's folder. "
+        "Unset: no traces.",
     )
 
     @model_validator(mode="before")

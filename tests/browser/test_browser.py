@@ -33,6 +33,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PASSWORD = "an unusual sentence"
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 PHONE = {"width": 390, "height": 800}
+LAPTOP = {"width": 1280, "height": 900}
 
 
 def run(svc: Services, job: Job) -> None:
@@ -254,8 +255,15 @@ def visit(page: Page, paths: list[str]) -> None:
         assert wide <= 0, f"{path} is {wide} px wider than the window"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [{"width": 1280, "height": 900}, PHONE])
+@pytest.mark.parametrize(
+    ("scheme", "size"),
+    [
+        ("light", LAPTOP),
+        ("dark", PHONE),
+        pytest.param("light", PHONE, marks=pytest.mark.long),
+        pytest.param("dark", LAPTOP, marks=pytest.mark.long),
+    ],
+)
 def test_every_page_in_every_light_and_size(
     open_browser: Open, svc: Services, user: User, make_job: Callable[..., Job],
     watch: Watch, scheme: str, size: dict[str, int],

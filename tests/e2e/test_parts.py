@@ -64,6 +64,7 @@ def parts() -> Iterator[Parts]:
             stop_postgres(server)
 
 
+@pytest.mark.long
 def test_parts_alone_make_a_service(parts: Parts, tmp_path: Path) -> None:
     started = [parts.run("web")]
     try:

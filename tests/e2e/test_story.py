@@ -191,7 +191,7 @@ def objects_on(kind: str, folder: Path) -> Iterator[dict[str, str]]:
         }
 
 
-@pytest.mark.parametrize("kind", ["local", "s3"])
+@pytest.mark.parametrize("kind", ["local", pytest.param("s3", marks=pytest.mark.long)])
 def test_to_cold_storage_and_back_on_upgrade(tmp_path: Path, kind: str) -> None:
     with (
         objects_on(kind, tmp_path) as objects,

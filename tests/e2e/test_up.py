@@ -86,6 +86,7 @@ def test_start_stop_and_start_again_keeps_everything() -> None:
         gone(everyone)
 
 
+@pytest.mark.long
 def test_kill_9_leaves_no_orphan(service: Service) -> None:
     client = service.sign_up()
     everyone = service.descendants()
@@ -118,6 +119,7 @@ def test_what_dies_is_started_again(lasting: Service, part: str) -> None:
     wait_for(lambda: [m for m in service.mails() if job["id"] in m.name], why="no mail")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "half",
     [
@@ -212,6 +214,7 @@ class _Sink:
         return "250 taken"
 
 
+@pytest.mark.long
 def test_another_postgresql_and_a_mail_server_by_setting() -> None:
     """DATABASE_URL and GAS_MAIL: the same service without its own parts for these."""
     sink = _Sink()

@@ -27,6 +27,7 @@ from procrastinate.worker import Worker
 from gas.farm.protection import NoProtection, ProtectionFailed
 from gas.farm.protection.guard import BACKOFF_S, GuardedQueue
 from gas.farm.protection.local import Hold, LocalProtection, take_idle
+from tests.e2e.service import wait_for
 from tests.unit.farm.test_protection_model import SAFE
 
 # -- every interleaving of a worker and a supervisor ----------------------------------------------
@@ -389,11 +390,22 @@ class _SlowCloud(_Recorder):
         if self.steps.count("acknowledge") == 1:
             self.told.clear()
             with psycopg.connect(**connector_params()) as connection:
+                wait_for(lambda: _listens(connection), 10, "the worker listens")
                 connection.execute(
                     "INSERT INTO procrastinate_jobs (queue_name, task_name) "
                     "VALUES ('guarded', 'work')"
                 )
             assert self.told.wait(10), "the worker hears of it, and forgets it again"
+
+
+def _listens(connection: psycopg.Connection[Any]) -> bool:
+    """A worker may have done its first job before it hears of others."""
+    connection.commit()  # what others do is seen anew in each transaction
+    row = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+    ).fetchone()
+    return bool(row and row[0])
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from gas.farm import gauge
 from gas.farm.gauge import Counter, WebGauge
 from gas.farm.sample import queue_state
+from gas.farm.scaler import ANNOTATORS, Scaler, annotator_rules, annotator_sample
 from gas.farm.seen import QueueState, RequestMeter
 from gas.jobs import lifecycle
 from gas.jobs.models import Job
 from gas.wiring import Services
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeShardRunner
 
 
 def test_an_empty_farm_has_nothing_to_do(svc: Services, db: None) -> None:
@@ -43,7 +45,7 @@ def test_a_message_that_is_not_due_does_not_wait(
     svc: Services, clock: FakeClock, user: object, make_job: Callable[..., Job]
 ) -> None:
     job = make_job(user)
-    ProcrastinateJob.objects.all()._raw_delete("default")  # type: ignore[attr-defined]
+    forget_messages()
     Job.objects.update(not_before=svc.now() + timedelta(seconds=60))
     from gas.jobs import queue
 
@@ -55,15 +57,60 @@ def test_a_message_that_is_not_due_does_not_wait(
     assert queue_state(svc.now()).oldest_age_s == 61
 
 
+def test_a_large_file_makes_the_farm_grow_after_an_hour_of_short_jobs(
+    svc: Services, clock: FakeClock, user: object, make_job: Callable[..., Job]
+) -> None:
+    for _ in range(3):
+        run_one(svc, clock, make_job(user), 0.3)
+    forget_messages()
+    clock.advance(61)
+    for _ in range(40):
+        make_job(user)
+    tiny = queue_state(svc.now())
+    assert (tiny.backlog, tiny.parts_waiting, tiny.service_s) == (40, 0, pytest.approx(0.3))
+    assert wanted(svc, tiny) == 2
+    forget_messages()
+    clock.advance(61)
+
+    large = make_job(user)
+    assert isinstance(svc.shard_runner, FakeShardRunner)
+    svc.shard_runner.parts = 40
+    forget_messages()
+    every_file = replace(svc, settings=svc.settings.model_copy(update={"shard_bytes": 1}))
+    lifecycle.annotate(every_file, large.pk, worker="annotator:1", stopping=lambda: False)
+    first = ProcrastinateJob.objects.filter(queue_name="annotate")[0]
+    ProcrastinateJob.objects.filter(pk=first.pk).update(status="doing")
+    cut = queue_state(svc.now())
+    assert (cut.backlog, cut.in_flight) == (39, 1)
+    assert (cut.parts_waiting, cut.parts_running) == (39, 1)
+    assert cut.service_s == pytest.approx(0.3), "no part has ended a job yet"
+    assert wanted(svc, cut) == 10
+
+
+def forget_messages() -> None:
+    ProcrastinateJob.objects.all()._raw_delete("default")  # type: ignore[attr-defined]
+
+
+def wanted(svc: Services, seen: QueueState) -> int:
+    """How many annotators `gas up --annotators 2..10` wants at once."""
+    rules = annotator_rules(svc.settings.model_copy(update={"annotators": "2..10"}))
+    scaler = Scaler(ANNOTATORS, rules)
+    scaler.decide(annotator_sample(0, 2, 2, seen))
+    return scaler.desired
+
+
+def run_one(svc: Services, clock: FakeClock, job: Job, took_s: float) -> None:
+    claim = lifecycle._claim(svc, job.pk, "annotator:1")
+    assert claim is not None
+    clock.advance(took_s)
+    lifecycle._publish(svc, claim, svc.runner.run(lifecycle._task(svc, claim), lambda _: None))
+
+
 def test_how_long_jobs_run_is_the_mean_of_the_last(
     svc: Services, clock: FakeClock, user: object, make_job: Callable[..., Job]
 ) -> None:
     for took_s in (4, 8):
-        job = make_job(user)
-        claim = lifecycle._claim(svc, job.pk, "annotator:1")
-        assert claim is not None
-        clock.advance(took_s)
-        lifecycle._publish(svc, claim, svc.runner.run(lifecycle._task(svc, claim), lambda _: None))
+        run_one(svc, clock, make_job(user), took_s)
     assert queue_state(svc.now()).service_s == pytest.approx(6)
     clock.advance(3601)
     assert queue_state(svc.now()).service_s is None, "an hour ago tells nothing of now"

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from gas import wiring
 from gas.accounts.models import User
 from gas.errors import EngineError
-from gas.jobs import keeping, lifecycle
+from gas.jobs import keeping, lifecycle, queue, shards
 from gas.jobs.models import Job, Shard
 from gas.notify import notify
 from gas.notify.mailer import NotSent
@@ -26,7 +26,7 @@ from gas.telemetry import counting, families, page, survey
 from gas.telemetry.families import FAMILIES
 from gas.telemetry.models import Reading, Sample, Total
 from gas.wiring import Services
-from tests.fakes import FakeClock, FakeMailer, FakeRunner
+from tests.fakes import FakeClock, FakeMailer, FakeRunner, FakeShardRunner
 
 pytestmark = pytest.mark.django_db
 TOKEN = "a-token-of-enough-length"
@@ -59,6 +59,34 @@ def test_a_jobs_way_is_counted(svc: Services, clock: FakeClock, job: Job) -> Non
     assert found["gas_job_run_seconds_count", ""] == 1
     assert found["gas_records_total", ""] == 3
     assert found["gas_mail_events_total", "sent"] == 1
+
+
+def test_the_way_of_a_part_is_counted_and_its_tries(
+    svc: Services, clock: FakeClock, job: Job, shard_runner: FakeShardRunner
+) -> None:
+    large = replace(svc, settings=svc.settings.model_copy(update={"shard_bytes": 1}))
+    work(large, job)
+    assert read(svc)["gas_shard_events_total", "release"] == 0
+    first = Shard.objects.get(job=job, number=0)
+
+    def dies(*_: object) -> None:
+        raise SystemExit
+
+    shard_runner.before = dies
+    with pytest.raises(SystemExit):
+        shards.work(large, first.pk, worker="w:1", stopping=lambda: False)
+    clock.advance(svc.settings.lease_s + 1)
+    assert shards.reap(large)["expired_shards"] == 1
+    shard_runner.before = lambda what, keep: None
+    clock.advance(3600)
+    for number in range(4):  # three parts and the join
+        at = Shard.objects.get(job=job, number=number).pk
+        shards.work(large, at, worker="w:2", stopping=lambda: False)
+    found = read(svc)
+    steps = {"claim": 5, "release": 1, "done": 3, "ready": 1}
+    assert {name: found["gas_shard_events_total", name] for name in steps} == steps
+    assert found["gas_job_events_total", "release"] == 0
+    assert found["gas_job_events_total", "complete"] == 1
 
 
 def test_a_bound_is_in_its_bucket(svc: Services) -> None:
@@ -165,6 +193,32 @@ def test_the_queue_by_depth_and_age(
     assert found["gas_queue_doing_messages", "annotate"] == 1
     assert found["gas_queue_failed_messages", "annotate"] == 1
     assert found["gas_queue_oldest_seconds", "annotate"] == 0
+
+
+def test_parts_of_a_large_file_are_no_jobs_that_wait(
+    svc: Services, clock: FakeClock, user: User, make_job: Callable[..., Job]
+) -> None:
+    job = make_job(user)
+    queue.enqueue(queue.SHARD, 1)
+    write_event_times(clock.time)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE procrastinate_jobs SET scheduled_at = %s WHERE queueing_lock = %s",
+            [clock.time + timedelta(seconds=10), f"annotate:{job.pk}"],
+        )
+    clock.advance(9)
+    found = read(svc)
+    assert found["gas_queue_oldest_seconds", "annotate"] == 9
+    assert found["gas_jobs_oldest_seconds", ""] == 0, "its time has not come"
+    clock.advance(21)
+    found = read(svc)
+    assert found["gas_queue_oldest_seconds", "annotate"] == 30
+    assert found["gas_jobs_oldest_seconds", ""] == 20
+
+
+def test_a_reaper_that_never_came_is_told_as_well(svc: Services) -> None:
+    assert not Reading.objects.exists()
+    assert read(svc)["gas_reaped_timestamp_seconds", ""] == 0
 
 
 def write_event_times(at: object) -> None:

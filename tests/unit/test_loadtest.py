@@ -25,6 +25,7 @@ GOOD = Summary(
     generator_cpu=0.3,
     web=GROWN,
     annotators=GROWN,
+    annotators_until=6,
     jobs=30,
     jobs_failed=0,
 )
@@ -49,6 +50,7 @@ def test_a_run_that_meets_the_bar_has_no_fault() -> None:
         ({"generator_cpu": 0.95}, "measured itself"),
         ({"jobs_failed": 2}, "2 of 30 jobs"),
         ({"web": Farm(2, 2, None, None, None)}, "web farm did not grow"),
+        ({"annotators": Farm(2, 3, 9.0, 30.0, 250.0)}, "annotators were 3 at the most, not 6"),
         ({"annotators": Farm(2, 6, 9.0, 30.0, None)}, "annotators farm did not come back to 2"),
     ],
 )

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.urls import reverse
+from loadtest import pages
 
 from gas.accounts.models import User
 from gas.errors import InputError
@@ -140,6 +141,34 @@ def test_a_failed_job_says_why(mine: Client, job: Job, svc: Services, runner: Fa
     assert "Line 3: This is &lt;b&gt;no&lt;/b&gt; VCF. Choose another." in page
     assert reverse("job-input", args=[job.pk]) in page
     assert "What was found" not in page
+
+
+def test_the_load_test_tells_how_a_job_went_by_its_page(
+    mine: Client, job: Job, make_job: Callable[..., Job], user: User, svc: Services,
+    runner: FakeRunner,
+) -> None:  # fmt: skip
+    waiting = page_of(mine, "job-detail", job.pk)
+    where, seconds = pages.asks_again(waiting) or ("", 0)
+    assert where.startswith(reverse("job-status", args=[job.pk]))
+    assert seconds <= pages.LONGEST_POLL_S
+    assert pages.fault(waiting) == "still not over"
+
+    run(svc, job)
+    fragment = mine.get(where, headers=HTMX)
+    assert fragment.status_code == 200
+    for over in (fragment.content.decode(), page_of(mine, "job-detail", job.pk)):
+        assert pages.fault(over) == ""
+        assert pages.result(over) == reverse("job-file", args=[job.pk, "annotated.vcf.gz"])
+
+    runner.steps.append(raising(InputError("No.")))
+    failed = make_job(user)
+    run(svc, failed)
+    assert failed.status == Status.FAILED
+    assert pages.fault(page_of(mine, "job-detail", failed.pk)) == "over without a result"
+    assert pages.jobs(page_of(mine, "job-list")) == [str(failed.pk), str(job.pk)]
+    form = page_of(mine, "annotate")
+    assert pages.once(form)
+    assert pages.token(form)
 
 
 def test_the_fragment_comes_only_when_something_changed(

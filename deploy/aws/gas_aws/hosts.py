@@ -27,6 +27,8 @@ from gas_aws.parameters import Parameters
 
 ROLES = ("web", "annotator", "utils")
 NAMESPACE = "GAS"
+#: Of how full disks are. Another than that of the queue, which only utils may speak of.
+HOSTS_NAMESPACE = "GAS/Hosts"
 USER_DATA = Path(__file__).parents[1] / "host" / "user-data.sh"
 
 #: What is done with objects, by every role (src/gas/storage/s3.py says which call is which action).
@@ -100,6 +102,7 @@ class Host(Construct):
                 self.logs.log_group_arn
             ]),
             _allow("Lifecycle", ["autoscaling:CompleteLifecycleAction"], [self._group_arn()]),
+            _publish("Disk", HOSTS_NAMESPACE),
         ]  # fmt: skip
         return found + getattr(self, f"_{self.role_name}_statements")()
 
@@ -116,12 +119,9 @@ class Host(Construct):
 
     def _utils_statements(self) -> list[iam.PolicyStatement]:
         base = self._around.base
-        # PutMetricData knows no resource; its namespace is the bound.
-        publish = _allow("Publish", ["cloudwatch:PutMetricData"], ["*"])
-        publish.add_condition("StringEquals", {"cloudwatch:namespace": NAMESPACE})
         return [
             self._mail(),
-            publish,
+            _publish("Publish", NAMESPACE),
             _allow("Cold", COLD_ACTIONS, [base.cold.arn_for_objects("cold/*")]),
             _allow("ColdNames", BUCKET_ACTIONS, [base.cold.bucket_arn]),
             _allow("Thaws", ["sqs:ReceiveMessage", "sqs:DeleteMessage"], [base.thaws.queue_arn]),
@@ -175,6 +175,8 @@ class Host(Construct):
             "GAS_BILLING": billing,
             "GAS_DEFAULT_REFERENCE": options.default_reference,
         }
+        if options.otlp_endpoint:
+            found["OTEL_EXPORTER_OTLP_ENDPOINT"] = options.otlp_endpoint
         if self.role_name == "web":
             found |= {"GAS_HOST": "0.0.0.0", "GAS_PORT": str(WEB_PORT), "GAS_TRUST_PROXY": "true"}
         if self.role_name == "annotator":
@@ -240,6 +242,7 @@ class Host(Construct):
             "DATABASE_NAME": NAME,
             "LOG_GROUP": self.logs.log_group_name,
             "NAMESPACE": NAMESPACE,
+            "HOSTS_NAMESPACE": HOSTS_NAMESPACE,
             "THAWS": self._around.base.thaws.queue_url,
             "DRAIN_S": str(self._around.options.drain_s),
         }
@@ -271,3 +274,10 @@ def _allow(
     sid: str, actions: list[str] | tuple[str, ...], resources: list[str]
 ) -> iam.PolicyStatement:
     return iam.PolicyStatement(sid=sid, actions=list(actions), resources=resources)
+
+
+def _publish(sid: str, namespace: str) -> iam.PolicyStatement:
+    """PutMetricData knows no resource; its namespace is the bound."""
+    statement = _allow(sid, ["cloudwatch:PutMetricData"], ["*"])
+    statement.add_condition("StringEquals", {"cloudwatch:namespace": namespace})
+    return statement

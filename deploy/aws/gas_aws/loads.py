@@ -20,7 +20,7 @@ def backlog() -> cloudwatch.Metric:
 
 
 def oldest() -> cloudwatch.Metric:
-    """Seconds that the job at the head of the queue has waited."""
+    """Seconds since the oldest of the jobs that wait was submitted."""
     return _published("OldestWaitSeconds")
 
 

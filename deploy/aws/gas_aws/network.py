@@ -46,14 +46,14 @@ class Network(Construct):
         self.web = self._group("Web", "load balancer to web hosts")
         self.workers = self._group("Workers", "annotators and utils: nobody connects to them")
         self.database = self._group("Database", "hosts to PostgreSQL")
-        self._rules()
+        self._rules(options.otlp_port)
 
     def _group(self, name: str, description: str) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(
             self, name, vpc=self.vpc, description=description, allow_all_outbound=False
         )
 
-    def _rules(self) -> None:
+    def _rules(self, otlp_port: int | None) -> None:
         anyone = ec2.Peer.any_ipv4()
         self.balancer.add_ingress_rule(anyone, ec2.Port.tcp(HTTPS), "people")
         self.balancer.add_ingress_rule(anyone, ec2.Port.tcp(HTTP), "people, sent on to HTTPS")
@@ -63,6 +63,8 @@ class Network(Construct):
             host.add_egress_rule(anyone, ec2.Port.tcp(HTTPS), "AWS, payments")
             host.add_egress_rule(self.database, ec2.Port.tcp(POSTGRESQL), "database")
             self.database.add_ingress_rule(host, ec2.Port.tcp(POSTGRESQL), who)
+            if otlp_port not in (None, HTTPS):
+                host.add_egress_rule(anyone, ec2.Port.tcp(otlp_port), "traces")
 
 
 def _subnets(name: str, kind: ec2.SubnetType, mask: int) -> ec2.SubnetConfiguration:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Options:
     #: joined by commas; the pack `demo` is part of GAS.
     references: str = ""
     default_reference: str = "demo"
+    #: Where an OpenTelemetry collector takes traces, `http://host:4318`. Empty: no traces.
+    otlp_endpoint: str = ""
 
     @classmethod
     def read(cls, look_up: Callable[[str], Any]) -> Self:
@@ -59,6 +62,17 @@ class Options:
             raise ValueError(f"billing must be stripe or none, not {self.billing!r}")
         if self.surge <= 1:
             raise ValueError("surge must be above 1")
+        if self.otlp_endpoint and self.otlp_port is None:
+            raise ValueError(
+                f"otlp_endpoint must be like http://host:4318, not {self.otlp_endpoint!r}"
+            )
+
+    @property
+    def otlp_port(self) -> int | None:
+        """The collector's port; None where there is no collector."""
+        address = urlsplit(self.otlp_endpoint)
+        usual = {"http": 80, "https": 443}.get(address.scheme)
+        return (address.port or usual) if usual and address.hostname else None
 
     @property
     def reference_names(self) -> list[str]:

@@ -15,6 +15,7 @@ from constructs import Construct
 
 from gas_aws.edge import Edge
 from gas_aws.farm import MINUTE, Group
+from gas_aws.hosts import HOSTS_NAMESPACE, ROLES
 from gas_aws.loads import backlog, oldest
 
 GIB = 2**30
@@ -63,6 +64,8 @@ class Watch(Construct):
         self._database(database)
         for role, farm in farms.items():
             self._farm(role, farm, maximum)
+        for role in ROLES:
+            self._disk(role)
         self._alarm(
             "ThawsAside",
             thaws_aside.metric_approximate_number_of_messages_visible(),
@@ -84,7 +87,8 @@ class Watch(Construct):
     def _queue(self) -> None:
         self._alarm(
             "JobsWait", oldest(), 900, _more, 5,
-            "A job has waited for 15 minutes: the farm is at its maximum, or annotators fail.",
+            "A job that waits was submitted 15 minutes ago: the farm is at its maximum, annotators "
+            "fail, or one handed it back after a long try.",
         )  # fmt: skip
         self._alarm(
             "NobodyCounts", backlog(), 0, _less, 5,
@@ -133,6 +137,12 @@ class Watch(Construct):
         self._alarm(
             f"{role.title()}AtMaximum", farm.metric("GroupInServiceInstances"), maximum - 1,
             _more, 30, f"The {role} farm has been at its maximum for half an hour.",
+        )  # fmt: skip
+
+    def _disk(self, role: str) -> None:
+        self._alarm(
+            f"{role.title()}Disk", _fullest_disk(role), 85, _more, 5,
+            f"A disk of a {role} host is over 85 % full: docs/operations.md, GasDiskFull.",
         )  # fmt: skip
 
     def _alarm(
@@ -193,6 +203,17 @@ class Watch(Construct):
             ),
             _graph("Free space", [database.metric_free_storage_space(period=MINUTE)]),
         )
+
+
+def _fullest_disk(role: str) -> cloudwatch.Metric:
+    """Of all hosts of this role (host/cloudwatch-agent.json)."""
+    return cloudwatch.Metric(
+        namespace=HOSTS_NAMESPACE,
+        metric_name="disk_used_percent",
+        dimensions_map={"Role": role},
+        statistic="Maximum",
+        period=MINUTE,
+    )
 
 
 def _bounces() -> cloudwatch.Metric:

@@ -5,7 +5,7 @@ set -euo pipefail
 python=$1
 venv=$2
 "$python" -m venv "$venv"
-"$venv/bin/pip" install --quiet --no-index --find-links wheels --require-hashes -r requirements.lock
+"$venv/bin/pip" install --quiet --no-index --find-links wheels --require-hashes -r requirements-otel.lock
 "$venv/bin/pip" install --quiet --no-index --no-deps wheels/gas-*.whl
 
 # Compiles the shipped reference, which the service's user may not write beside, and shows that this

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs this release on an Amazon Linux 2023 host: bash host/install.sh ROLE
-# Run where the release was unpacked. Packages come from the release alone, each with its hash.
+# Run where the release was unpacked. Python's packages come from the release alone, each with its
+# hash; Python and CloudWatch's agent are Amazon's own.
 set -euo pipefail
 role=$1
 home=/opt/gas
@@ -35,7 +36,8 @@ done < "host/roles/$role"
 
 # shellcheck disable=SC1091
 . /etc/gas/host.env
-sed -e "s|@LOG_GROUP@|$LOG_GROUP|" host/cloudwatch-agent.json > /opt/aws/amazon-cloudwatch-agent/etc/gas.json
+sed -e "s|@LOG_GROUP@|$LOG_GROUP|" -e "s|@NAMESPACE@|$HOSTS_NAMESPACE|" -e "s|@ROLE@|$role|" \
+  host/cloudwatch-agent.json > /opt/aws/amazon-cloudwatch-agent/etc/gas.json
 /opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -s \
   -c file:/opt/aws/amazon-cloudwatch-agent/etc/gas.json
 

@@ -50,8 +50,6 @@ from gas.errors import Cancelled, GasError, TransientError
 from gas.procs import die_with_parent
 
 _CLEAN_UP_S = 10
-#: Where one machine does everything, pages come before annotations.
-_NICENESS = 10
 
 
 class _Cancellation:
@@ -113,7 +111,6 @@ def forked(request: dict[str, Any], answers: Connection) -> None:
 def _serve(read: Callable[[], dict[str, Any]], out: TextIO) -> int:
     cancellation = _Cancellation()
     die_with_parent(signal.SIGTERM)
-    os.nice(_NICENESS)
     answers = _Answers(out)
     try:
         request = read()

@@ -1,7 +1,8 @@
 """Tells CloudWatch how long the queue of annotations is, so that AWS can scale the annotators.
 
-    Backlog             jobs waiting and running
-    OldestWaitSeconds   how long the job at the head of the queue has waited
+    Backlog             jobs, and parts of large files, waiting and running
+    OldestWaitSeconds   since the oldest of the jobs that wait was submitted: of one that was handed
+                        back, what it has run already counts too; parts do not count
 
 both with the dimension Queue=annotate. One process of this in the whole service is enough. AWS
 divides by its own count of instances, so nothing here knows of any. Region, role and endpoint are

@@ -24,7 +24,8 @@ from typing import IO
 from gas import procs
 from gas.config import Settings, child_environment
 from gas.errors import GasError
-from gas.farm.postgres import EmbeddedPostgres
+from gas.farm.bounds import Bounds
+from gas.farm.postgres import LEAST_CONNECTIONS, EmbeddedPostgres
 from gas.farm.postgres import stop as stop_postgres
 from gas.farm.protection import local
 from gas.farm.serve import gunicorn_command
@@ -33,6 +34,10 @@ from gas.farm.worker import DRAIN
 POSTGRES, WEB, ANNOTATOR = "postgres", "web", "annotator"
 #: One worker for each of these queues.
 UTILITIES = ("notify", "archive", "restore", "reap")
+#: Connections of a worker: three of its queue (``gas.farm.worker``), one of Django's.
+OF_A_WORKER = 4
+#: For the supervisor, `gas manage`, a backup, and those that PostgreSQL keeps for its superuser.
+BESIDE_THE_FARM = 20
 LOG_LIMIT_BYTES = 20_000_000
 #: An idle worker ends at once when it is told to; one that does not is killed. It has no job.
 IDLE_LEAVE_S = 30.0
@@ -40,6 +45,15 @@ IDLE_LEAVE_S = 30.0
 
 class CannotStart(GasError):
     """A process cannot be started."""
+
+
+def connections(settings: Settings) -> int:
+    """How many connections PostgreSQL must take, so that a farm at its upper bounds leaves nobody
+    without one. A web thread keeps one. All twice: in a reload the old parts finish beside the new.
+    """
+    workers = Bounds.parse(settings.annotators).maximum + len(UTILITIES)
+    threads = Bounds.parse(settings.web_workers).maximum * settings.web_threads
+    return max(LEAST_CONNECTIONS, 2 * (OF_A_WORKER * workers + threads) + BESIDE_THE_FARM)
 
 
 @dataclass(eq=False)
@@ -128,6 +142,7 @@ class Maker:
             self.settings.postgres_dir,
             self.settings.postgres_socket_dir,
             self.settings.secret("postgres_password") or "",
+            connections=connections(self.settings),
             log=self.open_log(POSTGRES),
         )
         return Part(POSTGRES, POSTGRES, lambda _: server.start(), grace_s=0)

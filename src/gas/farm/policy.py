@@ -3,8 +3,10 @@
 Steps of ``decide``
 1. ``load``: the work there is, in instances (a real number). It is the largest of
    - occupied   jobs running and waiting; a job counts as a whole instance if it takes ``drain_s``
-                or longer, and as its share of ``drain_s`` if it is shorter;
-   - flow       arrivals x service time / utilisation, plus the waiting jobs as above;
+                or longer, and as its share of ``drain_s`` if it is shorter. A part of a large
+                file is a whole one: how long jobs took lately tells nothing of it, and whoever
+                sent the file waits for all of its parts;
+   - flow       arrivals x service time / utilisation, plus what waits as above;
    - requests   requests a second / requests a second that one instance should get;
    - threads    requests in progress / (threads of an instance x utilisation): a few long downloads
                 are few requests a second, and take all threads.
@@ -16,7 +18,8 @@ Steps of ``decide``
 
 Data: ``Rules`` (fixed), ``Sample`` (what is seen at one moment), ``Memory`` (past needs that no
 later one exceeded: their numbers fall with time), ``Decision`` (a number and its reason).
-The supervisor of one machine and the simulator both run this; nothing here knows a clock.
+The supervisor of one machine runs this every second; the simulator's machine every five, its web
+farm by requests a second alone (no ``threads_per_instance``). Nothing here knows a clock.
 """
 
 from __future__ import annotations
@@ -67,9 +70,12 @@ class Sample:
     instances: int
     #: Instances that hold work which would be lost with them.
     busy: int = 0
-    #: Jobs that wait, and jobs that run.
+    #: Jobs and parts of large files that wait, and that run.
     backlog: int = 0
     in_flight: int = 0
+    #: Of these, the parts.
+    parts_waiting: int = 0
+    parts_running: int = 0
     #: Jobs submitted in a second, lately.
     arrivals_per_s: float = 0.0
     #: Mean time that a job runs, lately; None before the first has ended.
@@ -115,14 +121,19 @@ def load(rules: Rules, sample: Sample) -> float:
     """The work there is, as a number of instances before rounding and bounds."""
     service_s = _service_s(rules, sample)
     share = min(1.0, service_s / rules.drain_s)
-    waiting = sample.backlog * share
-    occupied = sample.in_flight * share + waiting
+    waiting = _instances(sample.backlog, sample.parts_waiting, share)
+    occupied = _instances(sample.in_flight, sample.parts_running, share) + waiting
     flow = sample.arrivals_per_s * service_s / rules.utilisation + waiting
     per_instance = rules.requests_per_s_per_instance
     requests = sample.requests_per_s / per_instance if per_instance else 0.0
     threads = rules.threads_per_instance
     held = sample.open_requests / (threads * rules.utilisation) if threads else 0.0
     return max(occupied, flow, requests, held)
+
+
+def _instances(messages: int, parts: int, share: float) -> float:
+    """``parts`` of the ``messages`` count whole, the others their ``share``."""
+    return parts + (messages - parts) * share
 
 
 def _service_s(rules: Rules, sample: Sample) -> float:
@@ -156,10 +167,12 @@ def _why(rules: Rules, sample: Sample) -> str:
     parts = []
     if sample.backlog or sample.in_flight:
         parts.append(f"{sample.backlog:,} jobs wait and {sample.in_flight:,} run")
+    if cut := sample.parts_waiting + sample.parts_running:
+        parts.append(f"{cut:,} of them parts of large files")
     if sample.arrivals_per_s:
         parts.append(f"{sample.arrivals_per_s:.2g} a second arrive")
     if parts:
-        parts.append(f"each takes {_service_s(rules, sample):.3g} s")
+        parts.append(f"each {'job ' if cut else ''}takes {_service_s(rules, sample):.3g} s")
     if rules.requests_per_s_per_instance and sample.requests_per_s:
         parts.append(
             f"{sample.requests_per_s:.3g} requests a second, "

@@ -34,6 +34,8 @@ from gas.errors import GasError
 SYSTEM_USER = "gas-postgres"
 DATABASE = USER = "gas"
 START_TIMEOUT_S = 60.0
+#: Enough for farms of the usual size, and for people's own tools.
+LEAST_CONNECTIONS = 200
 #: What a start that was cut off in the middle leaves in the folder.
 _HALF_MADE = ("data-*", "copy-*", "password-*")
 
@@ -53,7 +55,8 @@ class Owner:
 
 
 class EmbeddedPostgres:
-    """A server whose data lies in ``folder``/data. ``durable=False`` is for throw-away tests."""
+    """A server whose data lies in ``folder``/data, for so many ``connections`` at once.
+    ``durable=False`` is for throw-away tests."""
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class EmbeddedPostgres:
         socket_dir: Path,
         password: str,
         *,
+        connections: int = LEAST_CONNECTIONS,
         durable: bool = True,
         log: IO[bytes] | None = None,
     ) -> None:
@@ -68,6 +72,7 @@ class EmbeddedPostgres:
         self.data = folder / "data"
         self.socket_dir = socket_dir
         self._password = password
+        self._connections = connections
         self._durable = durable
         self._log = log
         self._owner = _owner()
@@ -180,9 +185,9 @@ class EmbeddedPostgres:
         fast = [] if self._durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]
         return subprocess.Popen(
             [self._bin / "postgres", "-D", self.data, "-c", "listen_addresses=",
-             "-c", f"unix_socket_directories={self.socket_dir}", "-c", "max_connections=200",
-             "-c", "shared_buffers=128MB", "-c", "log_destination=stderr",
-             "-c", "logging_collector=off", *fast],
+             "-c", f"unix_socket_directories={self.socket_dir}",
+             "-c", f"max_connections={self._connections}", "-c", "shared_buffers=128MB",
+             "-c", "log_destination=stderr", "-c", "logging_collector=off", *fast],
             cwd=self.folder, env=self._environment(),
             stdin=subprocess.DEVNULL, stdout=self._log or subprocess.DEVNULL,
             stderr=subprocess.STDOUT, start_new_session=True,

@@ -10,12 +10,12 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from django.db import Error, connection, connections, transaction
-from django.db.models import Avg, DurationField, ExpressionWrapper, F, Min, Q
+from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Min, Q
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from gas.farm.seen import ARRIVALS_S, MOST_COUNTED, QueueState
 from gas.jobs.models import Job, is_due
-from gas.jobs.queue import ANNOTATE, QUEUE_OF
+from gas.jobs.queue import ANNOTATE, QUEUE_OF, SHARD
 from gas.jobs.states import Status
 
 #: The mean time of a job is that of so many, the last, if they ended within this time.
@@ -31,9 +31,14 @@ def queue_state(now: datetime) -> QueueState:
     messages = ProcrastinateJob.objects.filter(queue_name=QUEUE_OF[ANNOTATE])
     due = Q(scheduled_at__isnull=True) | Q(scheduled_at__lte=now)
     since = now - timedelta(seconds=ARRIVALS_S)
+    numbers = {"all": Count("pk"), "parts": Count("pk", filter=Q(task_name=SHARD))}
+    waiting = messages.filter(due, status="todo").order_by()[:MOST_COUNTED].aggregate(**numbers)
+    running = messages.filter(status="doing").aggregate(**numbers)
     return QueueState(
-        backlog=messages.filter(due, status="todo").order_by()[:MOST_COUNTED].count(),
-        in_flight=messages.filter(status="doing").count(),
+        backlog=waiting["all"],
+        in_flight=running["all"],
+        parts_waiting=waiting["parts"],
+        parts_running=running["parts"],
         oldest_age_s=_oldest_age_s(now),
         arrivals_per_s=Job.objects.filter(submitted_at__gt=since).count() / ARRIVALS_S,
         service_s=_service_s(now),

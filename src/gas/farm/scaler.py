@@ -85,6 +85,8 @@ def annotator_sample(at_s: float, wanted: int, busy: int, queue: QueueState) -> 
         busy=busy,
         backlog=queue.backlog,
         in_flight=queue.in_flight,
+        parts_waiting=queue.parts_waiting,
+        parts_running=queue.parts_running,
         arrivals_per_s=queue.arrivals_per_s,
         service_s=queue.service_s,
     )

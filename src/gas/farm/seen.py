@@ -29,6 +29,9 @@ class QueueState:
     backlog: int = 0
     #: Messages that annotators hold.
     in_flight: int = 0
+    #: Of the backlog, and of those in flight: parts of large files (``gas.jobs.shards``).
+    parts_waiting: int = 0
+    parts_running: int = 0
     #: Since the oldest job that waits and is due was submitted; 0 where none waits.
     oldest_age_s: float = 0.0
     #: Jobs submitted in a second, over the last ``ARRIVALS_S``.

@@ -3,7 +3,9 @@
 A thread serves one request at a time, and gunicorn lets a client take as long as it likes over one:
 a handful of connections that stop in the middle would take every thread for good. So whoever is too
 slow, in sending a request or in taking an answer, is cut off. And gunicorn lingers over the end of
-a connection in the one thread that accepts new ones; here the thread that served it does.
+a connection in the one thread that accepts new ones; here the thread that served it does. And a
+connection belongs to the process that accepted it: one that is kept for long would never come to
+the processes that were started because of the load, so an answer on an old one ends it.
 
 It also counts its requests for the supervisor (``gas.farm.gauge``).
 """
@@ -29,6 +31,8 @@ PIECE = 1 << 16
 #: How long a client may take to close its side after the end of an answer, and how much of what it
 #: still sends is waited for.
 LINGER_S = 0.5
+#: An answer on a connection as old as this ends it (``Connection: close``).
+OLD_S = 10.0
 LINGER_PIECES = 16
 
 T = TypeVar("T")
@@ -40,6 +44,7 @@ class ImpatientSocket(socket.socket):
     ConnectionResetError."""
 
     patience_s = 30.0
+    opened_at = 0.0
     _waited_s = 0.0
     _moved_bytes = 0
 
@@ -110,12 +115,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.counter.write(draining=not self.alive)
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
+        if time.monotonic() - conn.sock.opened_at > OLD_S:
+            req.force_close()
         with self.counter.request():
             return super().handle_request(req, conn)
 
     def handle(self, conn: TConn) -> Any:
         if not isinstance(conn.sock, ImpatientSocket):
             conn.sock = ImpatientSocket(fileno=conn.sock.detach())
+            conn.sock.opened_at = time.monotonic()
             conn.sock.patience_s = get_settings().client_patience_s
         conn.sock.begin_request()
         keep = super().handle(conn)

@@ -11,6 +11,7 @@ A worker is protected while it has a job (``gas.farm.protection``).
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 
@@ -22,6 +23,8 @@ from gas.setup import setup_django
 DRAIN = signal.SIGUSR1
 #: So long a worker without work keeps a protection that costs a call to somebody else's service.
 LINGER_S = 15.0
+#: Where one machine does everything, pages come before annotations and what follows them.
+NICENESS = 10
 
 
 class NoSuchQueue(GasError):
@@ -37,6 +40,7 @@ def run(queue_name: str, settings: Settings, name: str | None = None) -> None:
     holds the lock of that name decides whether it may take a job.
 
     Raises NoSuchQueue, BadName or NoDataFolder."""
+    os.nice(max(0, NICENESS - os.nice(0)))  # and so the engines that it starts
     prepare_folders(settings)  # this may be a host of its own
     setup_django()
     from gas.jobs import scratch

@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from gas.jobs.fields import OrderedJSON
 from gas.jobs.states import NAMES, ResultState, ShardState, Status, Transition
 from gas.telemetry.counting import count
-from gas.telemetry.families import JOB_EVENTS, RESULT_EVENTS, Family
+from gas.telemetry.families import JOB_EVENTS, RESULT_EVENTS, SHARD_EVENTS, Family
 
 
 class Upload(models.Model):
@@ -325,7 +325,7 @@ class Shard(models.Model):
 def advance_shard(shard_id: int, way: Transition, *guards: Q, **changes: Any) -> bool:
     """``advance`` for a shard."""
     here = Shard.objects.filter(*guards, pk=shard_id, state__in=way.sources)
-    return here.update(state=way.target, **changes) == 1
+    return _counted(here.update(state=way.target, **changes), SHARD_EVENTS, way)
 
 
 class VirtualClock(models.Model):

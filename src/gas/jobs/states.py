@@ -119,8 +119,12 @@ RESULT_TRANSITIONS = {
     "restored": RESTORED,
 }
 
-#: What each way is called, in metrics.
-NAMES = {way: name for name, way in (TRANSITIONS | RESULT_TRANSITIONS).items()}
+#: What each way is called, in metrics. A shard's ways that equal a job's have the same names.
+NAMES = {
+    way: name
+    for ways in (TRANSITIONS, SHARD_TRANSITIONS, RESULT_TRANSITIONS)
+    for name, way in ways.items()
+}
 
 #: Why a job failed that no try of many brought to its end: the file may be well, GAS is not.
 GAVE_UP = "gave-up"

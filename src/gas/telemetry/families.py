@@ -10,7 +10,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Literal
 
-from gas.jobs.states import GAVE_UP, RESULT_TRANSITIONS, TRANSITIONS
+from gas.jobs.states import GAVE_UP, RESULT_TRANSITIONS, SHARD_TRANSITIONS, TRANSITIONS
 
 INFINITY = float("inf")
 #: From a small file's tenth of a second to a whole genome's hours.
@@ -43,6 +43,13 @@ JOB_EVENTS = Family(
     "Steps that jobs took",
     "event",
     known=("submit", *TRANSITIONS),
+)
+SHARD_EVENTS = Family(
+    "gas_shard_events_total",
+    "counter",
+    "Steps that parts of large files took, and the joins of parts",
+    "event",
+    known=tuple(SHARD_TRANSITIONS),
 )
 JOB_FAILURES = Family(
     "gas_job_failures_total",
@@ -81,6 +88,7 @@ MAIL_EVENTS = Family(
 
 COUNTED = (
     JOB_EVENTS,
+    SHARD_EVENTS,
     JOB_FAILURES,
     JOB_WAIT,
     JOB_RUN,
@@ -105,6 +113,11 @@ QUEUE_AGE = Family(
     "Wait of the oldest message that is due",
     "queue",
 )
+JOB_AGE = Family(
+    "gas_jobs_oldest_seconds",
+    "gauge",
+    "Wait of the oldest job that is due; parts of large files are of jobs that run",
+)
 WORKERS = Family("gas_workers", "gauge", "Workers that have said lately that they are alive")
 LEASES_OVERDUE = Family(
     "gas_leases_overdue",
@@ -119,7 +132,7 @@ ARCHIVE_LAG = Family(
 MAILS = Family("gas_mails", "gauge", "Mails that are waiting or went wrong, by state", "state")
 MAILS_RETRYING = Family("gas_mails_retrying", "gauge", "Mails that could not be sent so far")
 REAPED = Family(
-    "gas_reaped_timestamp_seconds", "gauge", "When the reaper last came round (UNIX time)"
+    "gas_reaped_timestamp_seconds", "gauge", "When the reaper last came round (UNIX time; 0: never)"
 )
 
 # -- surveyed by the reaper, now and then: these look at every row ---------------------------------
@@ -161,6 +174,7 @@ FAMILIES = (
     MESSAGES_DOING,
     MESSAGES_FAILED,
     QUEUE_AGE,
+    JOB_AGE,
     WORKERS,
     LEASES_OVERDUE,
     ARCHIVE_LAG,

@@ -23,7 +23,7 @@ from prometheus_client.utils import floatToGoString
 from gas import __version__
 from gas.jobs import lifecycle, shards
 from gas.jobs.models import Job
-from gas.jobs.queue import QUEUES
+from gas.jobs.queue import ANNOTATE, QUEUE_OF, QUEUES
 from gas.jobs.states import ResultState, Status
 from gas.notify.models import Mail
 from gas.telemetry import families as f
@@ -45,14 +45,17 @@ FROM procrastinate_jobs GROUP BY queue_name
 # written in the order of their ids: only the first one's event is looked up.
 _OLDEST = """
 WITH due AS (
-    SELECT queue_name,
+    SELECT queue_name, task_name,
         min(scheduled_at) FILTER (WHERE scheduled_at <= %(now)s) AS since,
         min(id) FILTER (WHERE scheduled_at IS NULL) AS first
-    FROM procrastinate_jobs WHERE status = 'todo' GROUP BY queue_name
+    FROM procrastinate_jobs WHERE status = 'todo' GROUP BY queue_name, task_name
+), told AS (
+    SELECT queue_name, task_name, least(since, (
+        SELECT min(at) FROM procrastinate_events WHERE job_id = first AND type = 'deferred'
+    )) AS since FROM due
 )
-SELECT queue_name, least(since, (
-    SELECT min(at) FROM procrastinate_events WHERE job_id = first AND type = 'deferred'
-)) FROM due
+SELECT queue_name, min(since), min(since) FILTER (WHERE task_name = %(job)s)
+FROM told GROUP BY queue_name
 """
 _WORKERS = """
 SELECT count(*) FROM procrastinate_workers
@@ -131,13 +134,16 @@ def _queues(now: datetime) -> Iterator[Read]:
     kinds = (f.MESSAGES_DUE, f.MESSAGES_LATER, f.MESSAGES_DOING, f.MESSAGES_FAILED)
     for queue in QUEUES:
         yield from ((family, queue, 0) for family in (*kinds, f.QUEUE_AGE))
+    yield f.JOB_AGE, "", 0
     with connection.cursor() as cursor:
         cursor.execute(_QUEUES, {"now": now})
         for queue, *numbers in cursor.fetchall():
             yield from ((family, queue, n) for family, n in zip(kinds, numbers, strict=True))
-        cursor.execute(_OLDEST, {"now": now})
-        for queue, since in cursor.fetchall():
+        cursor.execute(_OLDEST, {"now": now, "job": ANNOTATE})
+        for queue, since, of_jobs in cursor.fetchall():
             yield f.QUEUE_AGE, queue, _seconds(since, now)
+            if queue == QUEUE_OF[ANNOTATE]:
+                yield f.JOB_AGE, "", _seconds(of_jobs, now)
 
 
 def _workers(svc: Services) -> Iterator[Read]:
@@ -148,6 +154,7 @@ def _workers(svc: Services) -> Iterator[Read]:
 
 def _readings() -> Iterator[Read]:
     families = {family.name: family for family in f.READINGS}
+    yield f.REAPED, "", 0  # a reaper that has never come is silent too
     yield from ((f.JOBS, status.value, 0) for status in Status)
     yield from ((f.RESULTS, state.value, 0) for state in ResultState if state)
     for reading in Reading.objects.filter(name__in=families):

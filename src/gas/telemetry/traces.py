@@ -35,7 +35,7 @@ def set_up(settings: Settings, part: str) -> None:
     except ImportError:
         raise SettingsError(
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed.",
-            hint="pip install 'gas[otel]', or unset it.",
+            hint="In GAS's folder: pip install -r requirements-otel.lock. Or unset it.",
         ) from None
     address = f"{settings.otlp_endpoint}/v1/traces"
     start(BatchSpanProcessor(OTLPSpanExporter(address, timeout=PATIENCE_S)), part)

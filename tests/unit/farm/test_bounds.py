@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from gas.config import SettingsError, get_settings
-from gas.farm.bounds import Bounds
+from gas.config import Settings, SettingsError, get_settings
+from gas.farm.bounds import MOST, Bounds
+from gas.farm.parts import OF_A_WORKER, connections
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,11 @@ def test_anything_else_is_refused_by_the_setting_s_name(
             get_settings()
     finally:
         get_settings.cache_clear()
+
+
+def test_the_database_has_a_connection_for_every_farm_within_the_bounds() -> None:
+    usual = Settings(secret_key="x" * 50, annotators="2..10", web_workers="2..10")
+    assert connections(usual) == 212
+    most = f"1..{MOST}"
+    largest = Settings(secret_key="x" * 50, annotators=most, web_workers=most, web_threads=8)
+    assert connections(largest) >= MOST * OF_A_WORKER + MOST * 8 + 100

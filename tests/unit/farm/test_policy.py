@@ -29,12 +29,15 @@ def rules(draw: st.DrawFn) -> Rules:
 
 @st.composite
 def samples(draw: st.DrawFn, at_s: float = 0.0) -> Sample:
+    backlog, in_flight = draw(counts), draw(st.integers(0, 50))
     return Sample(
         at_s=at_s,
         instances=draw(st.integers(0, 50)),
         busy=draw(st.integers(0, 20)),
-        backlog=draw(counts),
-        in_flight=draw(st.integers(0, 50)),
+        backlog=backlog,
+        in_flight=in_flight,
+        parts_waiting=draw(st.integers(0, backlog)),
+        parts_running=draw(st.integers(0, in_flight)),
         arrivals_per_s=draw(rates),
         service_s=draw(st.none() | st.floats(0.001, 10_000)),
         requests_per_s=draw(rates),
@@ -163,6 +166,24 @@ def test_long_jobs_get_one_instance_each_and_short_ones_share() -> None:
     assert long.desired == 5
     short, _ = decide(Rules(), Sample(0, 2, busy=2, backlog=30, in_flight=2, service_s=2), Memory())
     assert short.desired == 2
+
+
+def test_parts_of_a_large_file_get_one_instance_each_however_short_jobs_were() -> None:
+    after_tiny_jobs = Sample(0, 2, busy=2, backlog=40, in_flight=2, service_s=0.3)
+    tiny, _ = decide(Rules(), after_tiny_jobs, Memory())
+    assert tiny.desired == 2
+    large, _ = decide(
+        Rules(), dataclasses.replace(after_tiny_jobs, parts_waiting=40, parts_running=2), Memory()
+    )
+    assert (large.desired, large.reason) == (
+        10,
+        "out from 2 to 10: 40 jobs wait and 2 run, 42 of them parts of large files, each job takes "
+        "0.3 s; that asks for 42, the most allowed is 10.",
+    )
+    # While the file is still being cut: the one who cuts it, one part that runs and two that wait.
+    cut = Sample(0, 2, busy=2, backlog=2, in_flight=2, parts_waiting=2, parts_running=1,
+                 service_s=0.3)  # fmt: skip
+    assert decide(Rules(), cut, Memory())[0].desired == 4
 
 
 def test_a_few_long_downloads_take_all_threads() -> None:

@@ -48,6 +48,17 @@ def test_it_asks_for_the_password_and_keeps_data(folder: Path) -> None:
         stop(again)
 
 
+def test_it_takes_as_many_connections_as_it_is_to(folder: Path) -> None:
+    many = EmbeddedPostgres(folder / "pg", folder / "pg", "a secret", connections=1_200,
+                            durable=False)  # fmt: skip
+    running = many.start()
+    try:
+        with many.connect() as db:
+            assert db.execute("SHOW max_connections").fetchone() == ("1200",)
+    finally:
+        stop(running)
+
+
 @as_root
 def test_programs_that_its_user_cannot_reach_are_copied(
     folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -6,11 +6,13 @@ import functools
 import math
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from gas.farm.simulate import capacity, report
+from gas.farm.simulate import capacity, queues, report
 from gas.farm.simulate.experiments import (
     ANNOTATORS,
     PLATFORMS,
@@ -31,43 +33,55 @@ OURS = [name for name in BY_NAME if name != "original"]
 MINUTE = 60.0
 
 
+class Bar(NamedTuple):
+    """At the most so many minutes until ``what``: at the median, or for 95 of 100 runs."""
+
+    experiment: str
+    name: str
+    what: str
+    minutes: float
+    share: float = 0.95
+
+    def held(self, by: Sequence[Run]) -> bool:
+        times = [getattr(one, self.what) for one in by]
+        seen = middle(times) if self.share == 0.5 else percentile(times, self.share)
+        return seen / MINUTE <= self.minutes
+
+    def __str__(self) -> str:
+        return "-".join(map(str, self))
+
+
+BARS = [
+    Bar(WEB, "local", "reached_s", 4),
+    Bar(WEB, "aws", "reached_s", 6, 0.5),  # target tracking alone, as a rule
+    Bar(WEB, "aws-warm", "reached_s", 4, 0.5),
+    Bar(WEB, "aws-surge", "reached_s", 6),
+    Bar(WEB, "aws-surge-warm", "reached_s", 4),
+    Bar(WEB, "kubernetes", "reached_s", 4),
+    Bar(WEB, "kubernetes-nodes", "reached_s", 6),
+    *(Bar(ANNOTATORS, name, "reached_s", 6) for name in OURS),
+    *(Bar(experiment, name, "back_s", 6) for experiment in (WEB, ANNOTATORS) for name in OURS),
+]
+
+
 @functools.cache
 def found(experiment: str, name: str) -> list[Run]:
     return runs(experiment, BY_NAME[name], 8)
-
-
-def p95(experiment: str, name: str, what: str) -> float:
-    return percentile([getattr(one, what) for one in found(experiment, name)], 0.95) / MINUTE
 
 
 def half(experiment: str, name: str, what: str) -> float:
     return middle([getattr(one, what) for one in found(experiment, name)]) / MINUTE
 
 
-@pytest.mark.parametrize(
-    ("name", "bar"),
-    [("local", 4), ("aws-surge", 6), ("aws-surge-warm", 4), ("kubernetes", 4),
-     ("kubernetes-nodes", 6)],
-)  # fmt: skip
-def test_web_reaches_seven(name: str, bar: float) -> None:
-    assert p95(WEB, name, "reached_s") <= bar
-
-
-def test_web_reaches_seven_by_target_tracking_alone_as_a_rule() -> None:
-    assert half(WEB, "aws", "reached_s") <= 6
-    assert half(WEB, "aws-warm", "reached_s") <= 4
+@pytest.mark.parametrize("bar", BARS, ids=str)
+def test_the_bars(bar: Bar) -> None:
+    assert bar.held(found(bar.experiment, bar.name))
 
 
 @pytest.mark.parametrize("name", OURS)
 @pytest.mark.parametrize("experiment", [WEB, ANNOTATORS])
-def test_farms_are_back_at_two_within_six_minutes(experiment: str, name: str) -> None:
-    assert p95(experiment, name, "back_s") <= 6
-    assert all(one.busy_kills == 0 and one.most <= 10 for one in found(experiment, name))
-
-
-@pytest.mark.parametrize("name", OURS)
-def test_annotators_reach_six_within_six_minutes(name: str) -> None:
-    assert p95(ANNOTATORS, name, "reached_s") <= 6
+def test_no_farm_is_larger_than_ten(experiment: str, name: str) -> None:
+    assert all(one.most <= 10 for one in found(experiment, name))
 
 
 def test_the_original_does_what_its_reports_say() -> None:
@@ -138,6 +152,31 @@ def test_listening_costs_with_the_square_of_the_farm() -> None:
     assert used(1_000, False) == pytest.approx(paper.mean / 4, rel=0.35)
 
 
+def test_requests_wait_the_longer_the_fuller_a_part_is() -> None:
+    (mail,) = (part for part in capacity.paper() if part.name == "Mail, one notify worker")
+    full = mail.saturates_at_jobs_per_day
+    found = [queues.simulate_queue(mail, share * full, seconds=2_000) for share in (0.5, 0.8, 0.95)]
+    assert [wait.utilisation for wait in found] == pytest.approx([0.5, 0.8, 0.95], rel=0.03)
+    assert found[0].p95_ms < found[1].p95_ms < found[2].p95_ms
+    # A mail takes 50 ms, so half the time a next one waits for at most the rest of the one before;
+    # by the formula of Pollaczek and Khinchine 25 ms at the mean.
+    assert 50 < found[0].p95_ms < 150
+    assert queues.simulate_queue(mail, 2 * full).utilisation > 1.8
+    with pytest.raises(ValueError, match="nothing queues"):
+        queues.simulate_queue(next(capacity.paper()), full)
+
+
+def test_every_part_that_the_question_names_is_simulated() -> None:
+    """PostgreSQL, object store and mail; its CPU by its statements."""
+    assert {wait.part for wait in queues.waits()} == {
+        "PostgreSQL, commits", "Object store, writes", "Mail, one notify worker", "Mail, SES",
+    }  # fmt: skip
+    for wait in queues.waits():
+        part = next(one for one in capacity.paper() if one.name == wait.part)
+        asked = wait.jobs_per_day / part.saturates_at_jobs_per_day
+        assert wait.utilisation == pytest.approx(asked, rel=0.15)
+
+
 # -- what is written ---------------------------------------------------------------------------
 
 
@@ -187,6 +226,9 @@ def test_the_words_of_the_docs_are_those_of_the_simulator() -> None:
 
 
 @pytest.mark.long
-def test_the_docs_are_what_the_simulator_writes(tmp_path: Path) -> None:
-    for path in report.write(report.simulate(40), tmp_path):
+def test_the_docs_are_what_the_simulator_writes_and_hold_the_bars(tmp_path: Path) -> None:
+    results = report.simulate(40)
+    assert [str(bar) for bar in BARS if not bar.held(results.runs[bar.experiment, bar.name])] == []
+    assert results.safe.busy_kills == 0
+    for path in report.write(results, tmp_path):
         assert path.read_text() == (DOCS / path.relative_to(tmp_path)).read_text(), path.name

@@ -6,11 +6,16 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.http.parser import RequestParser
 from gunicorn.util import close_graceful
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from gas.farm.web import ImpatientSocket
+from gas.farm.gauge import Counter
+from gas.farm.web import OLD_S, ImpatientSocket, Worker
 
 
 @pytest.fixture
@@ -102,3 +107,22 @@ def test_the_end_of_an_answer_is_not_waited_for_twice(
     begun = time.monotonic()
     close_graceful(here)
     assert time.monotonic() - begun < 0.1
+
+
+@pytest.mark.parametrize(("age_s", "ends_it"), [(0, False), (OLD_S - 1, False), (OLD_S + 1, True)])
+def test_an_answer_on_an_old_connection_ends_it(
+    ends: tuple[ImpatientSocket, socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    age_s: float,
+    ends_it: bool,
+) -> None:
+    """So that the next one may come to a process that was started since."""
+    here, _client = ends
+    here.opened_at = time.monotonic() - age_s
+    peer = ("127.0.0.1", 1)
+    request = next(RequestParser(Config(), iter([b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"]), peer))
+    monkeypatch.setattr(ThreadWorker, "handle_request", lambda self, req, conn: req.should_close())
+    worker = Worker.__new__(Worker)
+    worker.counter = Counter(tmp_path)
+    assert worker.handle_request(request, TConn(Config(), here, peer, peer)) is ends_it

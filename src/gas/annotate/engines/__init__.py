@@ -136,8 +136,8 @@ ENGINES: dict[str, str] = {
     "vep": "gas.annotate.engines.vep:VepEngine",
 }
 
-#: engine -> (module, what to install): what the plain package does not bring.
-EXTRAS: dict[str, tuple[str, str]] = {"vep": ("vepyr", "gas[vep]")}
+#: engine -> (module, the lock file that has it): what the plain package does not bring.
+EXTRAS: dict[str, tuple[str, str]] = {"vep": ("vepyr", "requirements-vep.lock")}
 
 
 def offered() -> list[str]:
@@ -147,11 +147,11 @@ def offered() -> list[str]:
 
 def check_installed(name: str) -> None:
     """Raises EngineError where a part of the engine ``name`` is not installed here."""
-    module, package = EXTRAS.get(name, ("", ""))
+    module, lock = EXTRAS.get(name, ("", ""))
     if module and not _is_there(module):
         raise EngineError(
             f"The engine {name} needs the package {module}, which is not installed here.",
-            hint=f"Install it: pip install '{package}'.",
+            hint=f"Install it, in GAS's folder: pip install -r {lock}.",
         )
 
 

@@ -1,7 +1,7 @@
 """Engine ``vep``: Ensembl VEP's own answers out of a VEP cache, by vepyr.
 
-An optional extra (``pip install 'gas[vep]'``). The cache is the user's; ``gas reference
-add-vep-cache`` ties it to a reference, whose genome is the one that is read. Steps:
+An optional extra (``pip install -r requirements-vep.lock``). The cache is the user's; ``gas
+reference add-vep-cache`` ties it to a reference, whose genome is the one that is read. Steps:
 
 1. Go through the input and write skeletons (``outside``), one for each contig that the cache has.
 2. Run one child process (``vep_child``), which has vepyr annotate them one after the other, with

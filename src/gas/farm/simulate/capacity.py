@@ -1,7 +1,8 @@
 """1,000 annotators and 10 million jobs a day: what saturates first, on paper and by simulation.
 
 ``FIGURES`` names every number that is used, and where it is from. ``paper`` does the arithmetic;
-``simulate_database`` runs the farm's statements against a PostgreSQL of some cores.
+``simulate_database`` runs the farm's statements against a PostgreSQL of some cores; queues.py does
+the rest that queues.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ FIGURES = {
     "poll_s": Figure(5, "s", "an idle annotator asks without being told",
                      PUBLIC + "procrastinate's default"),
     "connections": Figure(4, "", "connections of an annotator: 3 of the queue, 1 of Django", CODE),
-    "max_connections": Figure(200, "", "connections that the embedded PostgreSQL takes", CODE),
+    "max_connections": Figure(200, "", "connections that the embedded PostgreSQL takes at least",
+                              CODE),
     "commits_per_s": Figure(
         5_000, "1/s", "durable commits of one PostgreSQL with group commit on a fast disk", ASSUMED
     ),
@@ -76,6 +78,9 @@ class Part:
     limit: float
     unit: str
     then: str
+    #: Requests of a job that wait for their turn here; 0: nothing waits, or it is simulated by its
+    #: statements.
+    requests: float = 0
 
     @property
     def saturates_at_jobs_per_day(self) -> float:
@@ -87,30 +92,36 @@ def paper() -> Iterator[Part]:
     """Each part that the load goes through, in order of the way of a job."""
     rate, peak = value("jobs_per_day") / 86_400, value("peak")
 
-    def part(name: str, how: str, each: float, limit: float, unit: str, then: str) -> Part:
-        return Part(name, how, rate * each, rate * peak * each, limit, unit, then)
+    def part(
+        name: str, how: str, each: float, limit: float, unit: str, then: str, requests: float = 0
+    ) -> Part:
+        return Part(name, how, rate * each, rate * peak * each, limit, unit, then, requests)
 
     links = value("annotators") * value("connections")
     yield Part(
         "PostgreSQL, connections", "1,000 annotators x 4", links, links,
         value("max_connections"), "connections",
-        "PgBouncer in transaction mode before Django's connections, annotators that poll instead "
-        "of listening (no session is kept then), max_connections 500",
+        "a server with max_connections 5,000 and the memory for it; to be built: annotators that "
+        "poll instead of listening (no session is kept then), or an address of its own for "
+        "Django's connections, so that PgBouncer in transaction mode can stand before them",
     )  # fmt: skip
     yield part(
         "PostgreSQL, CPU", "jobs/s x 3 messages x 1.5 ms",
         value("messages") * value("message_ms") / 1e3, 4, "of 4 cores",
-        "8 cores; job events partitioned by month",
+        "8 cores; to be built: job events partitioned by month",
     )  # fmt: skip
     yield part(
         "PostgreSQL, commits", "jobs/s x 3 messages x 4 commits", value("messages") * 4,
         value("commits_per_s"), "commits/s",
-        "synchronous_commit off for heartbeats and progress; a queue database of its own",
+        "a faster disk; to be built: synchronous_commit off for heartbeats and progress, a "
+        "database of its own for the queue",
+        value("messages") * 4,
     )  # fmt: skip
     yield part(
         "Object store, writes", "jobs/s x 5 writes", value("puts"), value("puts_per_s"), "puts/s",
-        "keys begin with users/ID, which S3 splits into partitions as they warm up; small results "
-        "of one user archived as one object",
+        "nothing on S3: keys begin with users/ID, which it splits into partitions as they warm "
+        "up; to be built: small results of one user archived as one object",
+        value("puts"),
     )  # fmt: skip
     yield part(
         "Object store, bytes", "jobs/s x 0.6 MB", value("job_mb"), 1_250, "MB/s (10 Gbit/s)",
@@ -118,12 +129,15 @@ def paper() -> Iterator[Part]:
     )  # fmt: skip
     yield part(
         "Mail, one notify worker", "jobs/s x 50 ms", value("mails") * value("mail_ms") / 1e3, 1,
-        "of 1 worker", "18 notify workers for the peak; one mail an hour for who sends many jobs",
+        "of 1 worker", "more of them for the peak, 18 (gas worker notify); to be built: one mail "
+        "an hour for who sends many jobs",
+        value("mails"),
     )  # fmt: skip
     yield part(
         "Mail, SES", "jobs/s x 1 mail", value("mails"), value("ses_per_s"), "mails/s",
-        "a quota of 350 mails/s (it is raised on request), or digests: most of 10 million jobs a "
-        "day come from programs, which take webhooks",
+        "a quota of 350 mails/s (it is raised on request); to be built: digests, and webhooks "
+        "instead of mails for programs, which most of 10 million jobs a day come from",
+        value("mails"),
     )  # fmt: skip
 
 

@@ -105,8 +105,6 @@ class Run:
     #: After the load's end: until the first instance goes, and until the least is in service.
     first_in_s: float
     back_s: float
-    scale_ins: int
-    busy_kills: int
     #: 95th percentile of the jobs' waits; 0 for web.
     wait_p95_s: float
     load_ended_s: float
@@ -144,8 +142,6 @@ def _measure(experiment: str, farm: Farm) -> Run:
         most=max(count for _, count in series),
         first_in_s=_first(at for at in falls if at > end) - end,
         back_s=_first(at for at, count in after if count <= farm.minimum) - end,
-        scale_ins=farm.scale_ins,
-        busy_kills=farm.busy_kills,
         wait_p95_s=percentile(waits, 0.95) if waits else 0.0,
         load_ended_s=end,
         series=tuple(series),

@@ -38,8 +38,6 @@ class Farm:
     loaded: bool = True
     load_ended_s: float = math.inf
     desired: int = 0
-    scale_ins: int = 0
-    busy_kills: int = 0
 
     def __post_init__(self) -> None:
         self.desired = self.minimum
@@ -83,8 +81,6 @@ class Farm:
                 self._terminate(instance)
 
     def _terminate(self, instance: Instance) -> None:
-        self.busy_kills += instance.busy
-        self.scale_ins += 1
         instance.gone, instance.in_service = True, False
         self.instances.remove(instance)
         self._note()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from gas.farm.simulate import capacity
+from gas.farm.simulate import capacity, queues
 from gas.farm.simulate.experiments import (
     ANNOTATORS,
     PLATFORMS,
@@ -42,6 +42,7 @@ class Results:
     safe: ScaleIns
     unsafe: ScaleIns
     database: Sequence[capacity.Load]
+    waits: Sequence[queues.Wait]
     trials: Sequence[Trial]
 
 
@@ -61,6 +62,7 @@ def simulate(seeds: int, scale_in_count: int = SCALE_INS) -> Results:
             for listening in (True, False)
             for number in DATABASE_FARMS
         ],
+        waits=list(queues.waits()),
         trials=list(trials(seeds)),
     )
 
@@ -105,11 +107,9 @@ def text(results: Results) -> Iterator[str]:
 
 def protection_line(results: Results) -> str:
     safe, unsafe = results.safe, results.unsafe
-    inside = sum(run.busy_kills for found in results.runs.values() for run in found)
     return (
         f"Busy annotators killed in {safe.done:,} scale-ins: {safe.busy_kills} when a worker "
-        f"protects itself before it receives, {unsafe.busy_kills:,} when it receives first; "
-        f"{inside} in all runs above."
+        f"protects itself before it receives, {unsafe.busy_kills:,} when it receives first."
     )
 
 
@@ -168,6 +168,7 @@ def markdown(results: Results) -> str:
         "targets": _table(_targets(results)),
         "figures": _table(_figures()),
         "paper": _table(_paper()),
+        "queues": _table(_queues(results)),
         "database": _table(_database(results)),
     }.items():
         page = page.replace("{{" + name + "}}", content)
@@ -208,6 +209,18 @@ def _paper() -> Iterator[tuple[str, ...]]:
             f"{part.limit:,g} {part.unit}", f"{part.saturates_at_jobs_per_day / 1e6:,.2g} million",
             part.then,
         )  # fmt: skip
+
+
+def _queues(results: Results) -> Iterator[tuple[str, ...]]:
+    yield ("jobs a day", *(f"{number / 1e6:g} million" for number in queues.JOBS_PER_DAY))
+    for name in dict.fromkeys(wait.part for wait in results.waits):
+        yield (name, *(_wait(wait) for wait in results.waits if wait.part == name))
+
+
+def _wait(wait: queues.Wait) -> str:
+    if wait.utilisation >= 1:
+        return f"grows without end ({wait.utilisation:,.0%})"
+    return f"{wait.p95_ms:,.1f} ms ({wait.utilisation:.0%})"
 
 
 def _database(results: Results) -> Iterator[tuple[str, ...]]:
