@@ -4,7 +4,7 @@ Only places are known, not sequence, so the terms follow from overlap alone (the
 VEP 115 for structural variants):
 
     whole transcript      DEL: transcript_ablation, DUP: transcript_amplification; any other kind:
-                          coding_transcript or non_coding_transcript; nothing finer then
+                          coding_transcript or non_coding_transcript, NMD; nothing finer then
     mature miRNA          mature_miRNA; no other term then
     part of a transcript  where an exon is touched, DEL: feature_truncation; DUP and INS inside of
                           the transcript: feature_elongation

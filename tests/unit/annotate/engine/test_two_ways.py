@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,7 @@ from gas.annotate.consequence import differing_ranges
 from gas.annotate.effects import effect
 from gas.annotate.engines.gas import GasEngine
 from gas.annotate.hgvs import Strands
+from gas.annotate.structural import KINDS, Structural, structural_effect
 from gas.annotate.summary import Layout
 from gas.annotate.variant import Variant, parse_alleles
 from tests.unit.annotate.engine.worlds import (
@@ -84,6 +86,24 @@ def test_mirror_images_have_the_same_effects(seed: int) -> None:
                 # The shift is counted along the genome, so its sign turns.
                 one.offset, two.offset = one.offset.lstrip("-"), two.offset.lstrip("-")
             assert one == two, (seed, pos, ref, alts, tx.labels.feature)
+
+
+@given(st.integers(0, 1 << 32))
+@settings(max_examples=25, deadline=None)
+def test_mirror_images_of_ranges_have_the_same_effects(seed: int) -> None:
+    rng = random.Random(seed)
+    world = random_world(seed)
+    length = len(world.sequence)
+    pairs = list(zip(world.transcripts(), mirrored(world).transcripts(), strict=True))
+    for _ in range(60):
+        kind = rng.choice(sorted(KINDS.values()))
+        start = rng.randint(2, length - 400)
+        end = start - 1 if kind == "insertion" else start + rng.choice((0, 1, 2, 5, 40, 390))
+        sv = Structural(start, end, kind, kind)
+        turned = replace(sv, start=length + 1 - end, end=length + 1 - start)
+        for tx, image in pairs:
+            one, two = structural_effect(tx, sv, 5000), structural_effect(image, turned, 5000)
+            assert one == two, (seed, sv, tx.labels.feature)
 
 
 def _is_longer_beyond(variant: Variant) -> bool:
