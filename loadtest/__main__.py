@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -49,6 +50,7 @@ class Plan:
 
 def main() -> int:
     plan = _plan()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the service is stopped on the way out
     plan.folder.mkdir(parents=True, exist_ok=True)
     with running(
         GAS_ANNOTATORS="2..10",

@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import uuid
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from gas.accounts.plans import get_plan
@@ -25,6 +30,11 @@ from gas.web.report import report_of
 from gas.web.views import Request, is_htmx, own_job, sign_in_first
 from gas.wiring import get_services
 
+if TYPE_CHECKING:
+    _JobPaginator = Paginator[Job]
+else:
+    _JobPaginator = Paginator
+
 PER_PAGE = 25
 #: The browser asks often while a job is young (most are over within seconds), then less.
 YOUNG = timedelta(seconds=30)
@@ -35,17 +45,47 @@ POLL_LIST_S = 4
 @require_safe
 @login_required
 def job_list(request: Request) -> HttpResponse:
-    chosen = JobFilter(request.GET).chosen()
+    chosen = JobFilter(request.GET).chosen() if request.GET else {}
     jobs = Job.objects.of(request.user).filter(**chosen).defer("summary", "result_files")
-    page = Paginator(jobs, PER_PAGE).get_page(request.GET.get("page"))
+    page = _Pages(jobs, PER_PAGE).get_page(request.GET.get("page"))
     facts = {
         "page": page,
         "poll_s": POLL_LIST_S if any(_changes(job) for job in page) else None,
-        "filter": JobFilter(request.GET if chosen else None, auto_id="by-%s"),
+        "filter": None if request.htmx else _filter(**chosen),
         "is_filtered": bool(chosen),
     }
     name = "jobs/_table.html" if request.htmx else "jobs/list.html"
     return render(request, name, facts)
+
+
+class _Pages(_JobPaginator):
+    """Most people's jobs fit on the first page: one query tells so and has them."""
+
+    @cached_property
+    def _first(self) -> list[Job]:
+        return list(self.object_list[: self.per_page + 1])
+
+    @cached_property
+    def count(self) -> int:
+        has_more = len(self._first) > self.per_page
+        return super().count if has_more else len(self._first)
+
+    def page(self, number: int | str) -> Page[Job]:
+        number = self.validate_number(number)
+        if number == 1:
+            return Page(self._first[: self.per_page], 1, self)
+        return super().page(number)
+
+
+@lru_cache(maxsize=128)
+def _filter(status: str = "", result_state: str = "") -> SafeString:
+    """The form above the list, the same for everybody who chose the same."""
+    chosen = {"status": status, "result": result_state}
+    facts = {
+        "filter": JobFilter(chosen, auto_id="by-%s"),
+        "is_filtered": bool(status or result_state),
+    }
+    return render_to_string("jobs/_filter.html", facts)
 
 
 def _changes(job: Job) -> bool:
