@@ -72,6 +72,7 @@ def test_a_large_file_is_annotated_in_parts_to_the_same_bytes(
     _same_as_alone(client, job_id, large, tmp_path, SHIPPED / "demo", "gas")
 
 
+@pytest.mark.long
 def test_a_killed_part_is_redone_alone(service: Service, large: Path, tmp_path: Path) -> None:
     client = service.sign_up("killed-part@example.org")
     with Hold(service) as hold:

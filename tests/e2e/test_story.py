@@ -79,6 +79,7 @@ def test_an_annotator_killed_in_the_middle(service: Service) -> None:
     )
 
 
+@pytest.mark.long
 def test_an_annotator_asleep_past_its_lease_cannot_publish(service: Service) -> None:
     client = service.sign_up("asleep@example.org")
     with Hold(service) as hold:
