@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
@@ -32,10 +31,6 @@ PIECE = 1 << 16
 #: How long a client may take to close its side after the end of an answer, and how much of what it
 #: still sends is waited for.
 LINGER_S = 0.5
-#: A thread that has worked for so long lets another one of its process go on. A page asks the
-#: database several times, and after each answer it waits its turn: with Python's own 5 ms, two
-#: requests at once in one process would each take several times as long as alone.
-SWITCH_S = 0.0005
 #: An answer on a connection as old as this ends it (``Connection: close``).
 OLD_S = 10.0
 LINGER_PIECES = 16
@@ -111,7 +106,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's threads, with impatient sockets."""
 
     def init_process(self) -> None:
-        sys.setswitchinterval(SWITCH_S)
         self.counter = Counter(get_settings().run_dir)
         super().init_process()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from gunicorn.util import close_graceful
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from gas.farm.gauge import Counter
-from gas.farm.web import OLD_S, SWITCH_S, ImpatientSocket, Worker
+from gas.farm.web import OLD_S, ImpatientSocket, Worker
 
 
 @pytest.fixture
@@ -127,17 +126,3 @@ def test_an_answer_on_an_old_connection_ends_it(
     worker = Worker.__new__(Worker)
     worker.counter = Counter(tmp_path)
     assert worker.handle_request(request, TConn(Config(), here, peer, peer)) is ends_it
-
-
-def test_threads_of_a_process_take_turns_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """gunicorn starts its threads in the same call."""
-    seen: list[float] = []
-    monkeypatch.setattr(
-        ThreadWorker, "init_process", lambda self: seen.append(sys.getswitchinterval())
-    )
-    before = sys.getswitchinterval()
-    try:
-        Worker.__new__(Worker).init_process()
-    finally:
-        sys.setswitchinterval(before)
-    assert seen == [pytest.approx(SWITCH_S)]
