@@ -132,9 +132,10 @@ def _compare_record(
     for name, rows, others in zip(ROWS, (truth, mine), (mine, truth), strict=True):
         tally.seen["all", name] += len(rows)
         tally.same["all", name] += len(rows.keys() & others.keys())
+    case = Case.of(referee, record)
     for key in {**truth, **mine}:
         if key in truth and key in mine:
-            _compare_rows(tally, Case.of(referee, record), record, place, truth[key], mine[key])
+            _compare_rows(tally, case, record, place, truth[key], mine[key])
         else:
             who, rows = ("GAS", mine) if key in mine else ("VEP", truth)
             name = classify_row(referee, who, rows[key], mine)

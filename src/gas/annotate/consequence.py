@@ -227,14 +227,14 @@ def splice_effects(tx: Transcript, variant: Variant) -> Splice:
     out = Splice()
     first, last = min(variant.start, variant.end), max(variant.start, variant.end)
     introns = [i for i in tx.introns_near(first, last, SPLICE_REACH) if i[0] <= i[1]]
+    if not introns:
+        return out
     near = [i for i in introns if overlap(first, last, i[0] - 3, i[1] + 3)]
     near_ends = [
         (low, high)
         for low, high in introns
         if overlap(first, last, low - 3, low + 7) or overlap(first, last, high - 7, high + 3)
     ]
-    if not introns:
-        return out
     for start, end in differing_ranges(variant):
         for low, high in near:
             _touch_inside(out, start, end, low, high)

@@ -166,6 +166,13 @@ class Strands:
         reading = self.forward if strand > 0 else self.reverse
         return None if reading is None else reading.change
 
+    def within(self, strand: int, low: int, high: int) -> Change | None:
+        """The same, where its name and what it replaces lie within the bounds; else None."""
+        reading = self.forward if strand > 0 else self.reverse
+        if reading is None or reading.low < low or reading.high > high:
+            return None
+        return reading.change
+
     @lazy
     def forward(self) -> Reading | None:
         return self._reading(1)

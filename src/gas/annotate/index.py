@@ -35,13 +35,20 @@ _MAX_END = 1 << 31
 _TBI_END = 1 << 29
 _WINDOW_SHIFT = 14
 _CSI_DEPTH = 6
+
+
+def _first_bin(level: int) -> int:
+    """The number of a level's first bin; level 0 is the one bin that holds all others."""
+    return ((1 << 3 * level) - 1) // 7
+
+
 #: Bins of one level cover 2^shift bases; the first of the level has this number. Smallest first.
 _LEVELS = tuple(
-    (_WINDOW_SHIFT + 3 * (_CSI_DEPTH - level), (8**level - 1) // 7)
+    (_WINDOW_SHIFT + 3 * (_CSI_DEPTH - level), _first_bin(level))
     for level in range(_CSI_DEPTH, 0, -1)
 )
 #: Of a .tbi, and of a .csi: holds the contig's extent and its number of records.
-_TBI_PSEUDO_BIN, _CSI_PSEUDO_BIN = ((8**levels - 1) // 7 + 1 for levels in (6, 7))
+_TBI_PSEUDO_BIN, _CSI_PSEUDO_BIN = _first_bin(_CSI_DEPTH) + 1, _first_bin(_CSI_DEPTH + 1) + 1
 #: Preset VCF; columns of the contig, the position and none for the end; comment; lines to skip.
 _VCF_FORMAT = struct.pack("<6i", 2, 1, 2, 0, ord("#"), 0)
 _reach = re.compile(rb"(?:^|;)(END|SVLEN)=([^;]*)").findall
@@ -225,7 +232,7 @@ def _csi(contig: _Contig) -> bytes:
     out = [struct.pack("<i", len(contig.bins) + 1)]
     for number, chunks in sorted(contig.bins.items()):
         level = _level(number)
-        first = (number - (8**level - 1) // 7) << 3 * (_CSI_DEPTH - level)
+        first = (number - _first_bin(level)) << 3 * (_CSI_DEPTH - level)
         out.append(struct.pack("<IQ", number, linear[first]) + _chunks(chunks))
     out.append(struct.pack("<IQ", _CSI_PSEUDO_BIN, 0) + _extent(contig))
     return b"".join(out)

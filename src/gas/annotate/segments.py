@@ -136,12 +136,9 @@ class Intron:
         return f"{self._head}{abs(pos - self._edge)}{shown}{self._tail}", self.title
 
     def other(self, variant: Variant, strands: Strands) -> str:
-        reading = strands.forward if self._strand > 0 else strands.reverse
-        if reading is None or reading.low < self.low or reading.high > self.high:
+        change = strands.within(self._strand, self.low, self.high)
+        if change is None or (_is_padded(variant) and variant.start + len(variant.alt) > self.high):
             return ""
-        if _is_padded(variant) and variant.start + len(variant.alt) > self.high:
-            return ""
-        change = reading.change
         first = abs(change.first - self._edge)
         if change.first == change.last:
             where = f"{self._head}{first}"
@@ -233,12 +230,9 @@ class Exon:
         return f"{self._head}{base}{shown}||{cdna}{self._tail}", self.title
 
     def other(self, variant: Variant, strands: Strands) -> str:
-        reading = strands.forward if self._strand > 0 else strands.reverse
-        if reading is None or self._whole or reading.low < self.low or reading.high > self.high:
+        change = strands.within(self._strand, self.low, self.high)
+        if change is None or self._whole or (self._edge and _is_padded(variant)):
             return ""
-        if self._edge and _is_padded(variant):
-            return ""
-        change = reading.change
         where = str(abs(change.first - self._base))
         if change.first != change.last:
             where = f"{where}_{self._sign}{abs(change.last - self._base)}"
@@ -293,13 +287,10 @@ class Code:
 
     def other(self, variant: Variant, strands: Strands) -> str:
         """All but changes that touch or make a stop; those are for the plain evaluator."""
-        reading = strands.forward if self._strand > 0 else strands.reverse
+        change = strands.within(self._strand, self.low, self.high)
         tx = self._tx
-        if reading is None or tx.phase or reading.low < self.low or reading.high > self.high:
+        if change is None or tx.phase or (self._edge and _is_padded(variant)):
             return ""
-        if self._edge and _is_padded(variant):
-            return ""
-        change = reading.change
         grows = variant.length_change
         begin, stop, ref, alt = self._placed(variant)
         # Whole codons around the site: ``first`` 0-based, ``after`` behind the last.

@@ -71,7 +71,7 @@ class Slice:
     @cached_property
     def cells(self) -> list[Record]:
         """See ``cells``. The gate and the engine look at the same; who changes them comes last."""
-        if _is_wide(self.text) and b"\r" not in self.text:
+        if _is_wide(self.text, self.text.count(b"\n")) and b"\r" not in self.text:
             return list(_wide_cells(self.text))
         return [text.split(b"\t", 8) for text in self.texts]
 
@@ -176,8 +176,8 @@ def cells(text: bytes) -> list[Record]:
     return [line.split(b"\t", 8) for line in _without_ends(text)]
 
 
-def _is_wide(text: bytes) -> bool:
-    return len(text) > _LONG_LINE_BYTES * text.count(b"\n")
+def _is_wide(text: bytes, lines: int) -> bool:
+    return len(text) > _LONG_LINE_BYTES * lines
 
 
 def _wide_cells(text: bytes) -> Iterator[Record]:
@@ -455,8 +455,9 @@ def _whole_lines(stream: ByteStream, limits: Limits, line: int) -> Iterator[Slic
             held, held_bytes = [piece[cut:]], len(piece) - cut
             _refuse_long_line(text, limits, line)
             yield Slice(line, text)
-            line += text.count(b"\n")
-            if _is_wide(text):
+            lines = text.count(b"\n")
+            line += lines
+            if _is_wide(text, lines):
                 size = _WIDER * SLICE_BYTES
         if held_bytes > limits.line_bytes:
             raise _too_long(limits, line)

@@ -35,7 +35,8 @@ LOOK_INSIDE = 1_000
 LOOK_INSIDE_SAMPLES = 250_000
 #: For a shorter text numpy is not worth its import.
 _LONG_TEXT_BYTES = 1 << 17
-_TAB, _LF, _SPACE, _TILDE = b"\t\n ~"
+#: ``_NEXT`` is the first behind LF.
+_TAB, _NEXT, _SPACE, _TILDE = b"\t\x0b ~"
 
 _BASE = frozenset(b"A C G T N".split())
 
@@ -272,8 +273,9 @@ def _is_plain(blob: bytes) -> bool:
 
     for start in range(0, len(blob), _LONG_TEXT_BYTES):
         codes = np.frombuffer(blob, np.uint8, min(_LONG_TEXT_BYTES, len(blob) - start), start)
-        # Bytes wrap: TAB becomes the least and what is before it the greatest; then LF.
-        if (codes - _TAB).max() > _TILDE - _TAB or (codes - _LF - 1).min() < _SPACE - _LF - 1:
+        # Bytes wrap: first TAB is the least and what lies before it the greatest; then TAB and LF
+        # are the greatest.
+        if (codes - _TAB).max() > _TILDE - _TAB or (codes - _NEXT).min() < _SPACE - _NEXT:
             return False
     return True
 

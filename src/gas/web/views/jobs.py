@@ -6,7 +6,6 @@ import hashlib
 import uuid
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -29,11 +28,6 @@ from gas.web.keep import Keep, keep_of
 from gas.web.report import report_of
 from gas.web.views import Request, is_htmx, own_job, sign_in_first
 from gas.wiring import get_services
-
-if TYPE_CHECKING:
-    _JobPaginator = Paginator[Job]
-else:
-    _JobPaginator = Paginator
 
 PER_PAGE = 25
 #: The browser asks often while a job is young (most are over within seconds), then less.
@@ -58,7 +52,7 @@ def job_list(request: Request) -> HttpResponse:
     return render(request, name, facts)
 
 
-class _Pages(_JobPaginator):
+class _Pages(Paginator):  # type: ignore[type-arg]
     """Most people's jobs fit on the first page: one query tells so and has them."""
 
     @cached_property
