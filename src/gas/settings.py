@@ -66,6 +66,7 @@ TEMPLATES = [
         "DIRS": [_here / "web" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["gas.web.templatetags.addresses"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -113,13 +114,13 @@ def _database(url: str) -> dict[str, object]:
     if parts.netloc.rpartition("@")[2].startswith("["):
         host = parts.hostname or ""
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "gas.database",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host or query.pop("host", ""),
         "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": 60,
+        "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {**_connection_options(), **query},
     }
@@ -192,7 +193,8 @@ else:
 # -- pages -------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
-USE_I18N = True
+# There is but one language: nothing need be looked up for each text and address.
+USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
@@ -229,6 +231,7 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF, *(_gas.stripe_page_hosts if _gas.billing == "stripe" else [])],
     }
 }
+SESSION_ENGINE = "gas.accounts.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"

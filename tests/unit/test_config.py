@@ -78,7 +78,7 @@ def test_the_parameters_of_a_database_url_are_decoded() -> None:
         "PASSWORD": "p/w",
         "HOST": "db.example.org",
         "PORT": "6432",
-        "CONN_MAX_AGE": 60,
+        "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
     }
     assert options["sslmode"] == "verify-full"

@@ -6,13 +6,16 @@ import re
 from collections.abc import Callable
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from gas.accounts import tokens
 from gas.accounts.models import ApiToken, User
+from gas.accounts.sessions import SessionStore
 from gas.wiring import Services
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +46,16 @@ def test_sign_up_sign_out_sign_in(client: Client, svc: Services) -> None:
         reverse("account_login"), {"login": "Rosalind@Example.org", "password": SECRET}
     )
     assert signed_in["Location"] == reverse("job-list")
+
+
+def test_a_session_that_is_over_is_none(client: Client, svc: Services) -> None:
+    client.post(reverse("account_signup"), SIGN_UP)
+    key = client.session.session_key
+    assert client.get(reverse("job-list")).status_code == 200
+    assert Session.objects.filter(pk=key).update(expire_date=timezone.now()) == 1
+    assert client.get(reverse("job-list")).status_code == 302
+    over = SessionStore(key)
+    assert (over.load(), over.session_key) == ({}, None)  # what is saved now gets a new key
 
 
 def test_sign_up_cannot_choose_plan_or_rights(client: Client, svc: Services) -> None:

@@ -34,13 +34,18 @@ PER_PAGE = 25
 YOUNG = timedelta(seconds=30)
 POLL_YOUNG_S, POLL_S = 1, 4
 POLL_LIST_S = 4
+#: What the list shows of a job, and tells by whether it still changes.
+_LISTED = (
+    *("filename", "input_bytes", "keep_halted", "progress", "reference", "result_state"),
+    *("status", "submitted_at"),
+)
 
 
 @require_safe
 @login_required
 def job_list(request: Request) -> HttpResponse:
     chosen = JobFilter(request.GET).chosen() if request.GET else {}
-    jobs = Job.objects.of(request.user).filter(**chosen).defer("summary", "result_files")
+    jobs = Job.objects.of(request.user).filter(**chosen).only(*_LISTED)
     page = _Pages(jobs, PER_PAGE).get_page(request.GET.get("page"))
     facts = {
         "page": page,
